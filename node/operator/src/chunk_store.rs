@@ -1,18 +1,20 @@
 //! A run's witness chunks on their way to a prover: files in the data folder, and what is known of each.
 //!
 //! The execution's thread writes, sessions read. A chunk can be made again by executing, so its file needn't survive a crash; once the
-//! run has ended, its list of chunks is durable, and a restarted operator whose files are whole executes nothing.
+//! run has ended, its list of chunks is durable, and a restarted operator whose files are whole executes nothing. The same holds for the list of what a run
+//! of contracts read, which is a file of its own: its commitment is in the output.
 
 use super::lease::Work;
-use shardwire_model::{Hash, SegmentId};
+use shardwire_model::{Felt, Hash, SegmentId};
 use shardwire_protocols::trace;
 use shardwire_store::{
-    ArtefactError, Artefacts, DiskError,
+    ArtefactError, Artefacts, DiskError, List,
     records::{Executed, StoredChunk},
 };
 use shardwire_witness::{self as witness, Chunk};
 use std::{
     io,
+    path::Path,
     sync::{Mutex, PoisonError},
 };
 use tokio::time::Instant;
@@ -36,8 +38,8 @@ struct Contents {
 pub(super) enum Found {
     /// This chunk, whose file is to be read.
     Chunk(StoredChunk),
-    /// Nothing: the run has ended.
-    End(Box<trace::Ending>),
+    /// Nothing: the run has ended like this.
+    End(Box<Executed>),
 }
 
 /// The chunks of one segment of a run.
@@ -101,6 +103,11 @@ impl ChunkStore {
         self.contents().chunks.clone()
     }
 
+    /// Keeps the list of what the run read. Called by the execution, at its end.
+    pub(super) fn keep_reads(&self, felts: &[Felt]) -> Result<(), ArtefactError> {
+        self.artefacts.write_list(&self.artefacts.operator_reads(self.segment), felts, false)
+    }
+
     /// Forgets the chunks: execution begins again, and makes the same.
     pub(super) fn begin_again(&self) {
         *self.contents() = Contents::default();
@@ -120,10 +127,16 @@ impl ChunkStore {
         self.contents().executed.is_some()
     }
 
-    /// Whether each chunk's file holds what it should.
+    /// Whether each chunk's file holds what it should, and so does that of the list.
     pub(super) fn is_whole(&self, executed: &Executed) -> bool {
         let whole = |(stored, index)| chunk_is_whole(&self.artefacts, self.segment, index, stored);
-        executed.chunks.iter().zip(0..).all(|chunk| matches!(whole(chunk), Ok(Some(true))))
+        matches!(self.list(executed), Ok(List::Whole(_)))
+            && executed.chunks.iter().zip(0..).all(|chunk| matches!(whole(chunk), Ok(Some(true))))
+    }
+
+    /// The list of what a run read that ended like this.
+    fn list(&self, executed: &Executed) -> Result<List, ArtefactError> {
+        self.artefacts.list(&self.artefacts.operator_reads(self.segment), executed.output.reads)
     }
 
     /// A chunk's file, if it holds what it should. What doesn't isn't sent: that would be the operator's offence, and is its disk's.
@@ -140,18 +153,25 @@ impl ChunkStore {
         let contents = self.contents();
         match contents.chunks.get(index as usize) {
             Some(stored) => Some(Found::Chunk(*stored)),
-            None => contents.executed.as_ref().map(|executed| Found::End(Box::new(ending(executed)))),
+            None => contents.executed.as_ref().map(|executed| Found::End(Box::new(executed.clone()))),
         }
     }
 
     /// A chunk that was found; one whose file is damaged counts as missing. Waits for the disk, unpacks and hashes: call it off the async threads.
     pub(super) fn chunk(&self, index: u32, stored: StoredChunk) -> Result<trace::ChunkAnswer, ArtefactError> {
-        let missing = || {
-            DiskError::of(&self.artefacts.operator_chunk(self.segment, index), "read")(io::ErrorKind::NotFound.into())
-        };
-        let wire = self.read(index, &stored)?.ok_or_else(missing)?;
+        let path = self.artefacts.operator_chunk(self.segment, index);
+        let wire = self.read(index, &stored)?.ok_or_else(|| missing(&path))?;
         let StoredChunk { hash, raw_bytes, .. } = stored;
         Ok(trace::ChunkAnswer::Chunk(trace::Chunk { index, hash, raw_bytes, body: wire.into() }))
+    }
+
+    /// How a run ended, with the list of what it read; one whose file is damaged counts as missing. Waits for the disk and hashes: call it off the async threads.
+    pub(super) fn ending(&self, executed: Executed) -> Result<trace::ChunkAnswer, ArtefactError> {
+        let list = self.list(&executed)?.whole();
+        let reads = list.ok_or_else(|| missing(&self.artefacts.operator_reads(self.segment)))?;
+        let Executed { chunks, steps, output, .. } = executed;
+        let chunks = chunks.iter().map(|chunk| chunk.hash).collect();
+        Ok(trace::ChunkAnswer::End(trace::Ending { chunks, steps, output, reads }.into()))
     }
 
     /// Removes the files of the shard's chunks. Waits for the disk.
@@ -191,10 +211,7 @@ fn holds(wire: &[u8], stored: &StoredChunk) -> bool {
     witness::decompress(wire, stored.raw_bytes as usize).is_ok_and(|body| Hash::of(&body) == stored.hash)
 }
 
-fn ending(executed: &Executed) -> trace::Ending {
-    trace::Ending {
-        chunks: executed.chunks.iter().map(|chunk| chunk.hash).collect(),
-        steps: executed.steps,
-        output: executed.output.clone(),
-    }
+/// That a file isn't there, or isn't what it should be.
+fn missing(path: &Path) -> ArtefactError {
+    DiskError::of(path, "read")(io::ErrorKind::NotFound.into()).into()
 }

@@ -10,10 +10,15 @@ use shardwire_hosted::{
     dungeon::{self, ANNA, BEGINS, BERT, GOLD, WORLD},
 };
 use shardwire_model::{
-    AccountKey, Coded as _, Invoke, SessionCall, ShardStart, ShardTransaction, Stage, Terms, Timestamp,
+    AccountKey, Coded as _, Felt, Invoke, Key, Reads, SessionCall, ShardStart, ShardTransaction, Stage, Terms,
+    Timestamp,
 };
 use shardwire_program::{Program, Rules};
-use shardwire_protocols::ingress::{Handler as _, Outcome, ReceiptContent};
+use shardwire_protocols::{
+    Failure,
+    ingress::{Handler as _, Outcome, ReceiptContent},
+    trace::{ChunkAnswer, Grant, Handler as _},
+};
 use shardwire_store::records::{EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireFelt};
 use shardwire_transport::Identity;
 use std::path::Path;
@@ -72,6 +77,16 @@ async fn executed(operator: &Operator, shard: ShardId) -> Executed {
     operator.host.store.get(&EXECUTIONS, &run.segment()).unwrap().unwrap()
 }
 
+/// The list of what the run read, as a prover gets it with the end of its witness.
+async fn list(operator: &Operator, shard: ShardId) -> Result<Vec<Felt>, Failure> {
+    let run = operator.run(shard).unwrap();
+    let Grant::Leased(lease) = operator.claim(client(), run.job).await? else { panic!("it is free") };
+    match operator.chunk(client(), run.job, lease.statement.epoch, u32::MAX).await? {
+        ChunkAnswer::End(ending) => Ok(ending.reads),
+        other => panic!("the run has ended: {other:?}"),
+    }
+}
+
 /// What a transaction is answered that is in the log; the third one fails.
 fn in_the_log(sequence: u32) -> Outcome {
     Outcome::Accepted { sequence, duplicate: false, reverted: sequence == 2 }
@@ -114,7 +129,32 @@ async fn a_game_of_contracts_is_executed_logged_and_cut_in_the_same_chunks_after
     assert!(times.is_sorted() && times[0] >= BEGINS, "{times:?}");
     let over = running.open(client(), shard).await.unwrap().unwrap();
     assert_eq!((over.nonces, over.accepted, over.ended), (vec![2, 2], 4, true));
+    // What it read: all that the genesis and the World have of the slots that were touched, and the accounts' nonces.
+    let felts = list(&running, shard).await.unwrap();
+    let ordered = start.for_contracts().unwrap();
+    let reads = Reads::from_felts(&ordered, &felts).unwrap();
+    assert_eq!(reads.commitment(&ordered), first.output.reads);
+    let value = |at: u64, key: Key| reads.storage.get(&(ordered.contract_place(at.into()).unwrap(), key.0)).copied();
+    let purses = [ANNA, BERT].map(|account| value(GOLD, dungeon::key("balances", &[account])));
+    assert_eq!(purses, [Some(Felt::from(50)); 2]);
+    assert_eq!(value(WORLD, dungeon::key("xp", &[ANNA])), Some(Felt::from(7)));
+    assert_eq!(value(WORLD, dungeon::key("master", &[])), Some(Felt::from(ANNA)));
+    assert!(reads.nonces.values().eq(&[Felt::ZERO; 2]), "both sent transactions");
+
+    // Without the list, or with a damaged one, the run is executed once more, and the list is the same.
+    let file = running.host.artefacts.operator_reads(run.segment());
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() - 1]).unwrap();
+    list(&running, shard).await.expect_err("it isn't sent");
+    let is_whole = || run.state().interrupted.is_none() && run.has_ended();
+    run.progress.until(|| Ok::<_, ()>(is_whole().then_some(()))).await.unwrap();
+    assert_eq!(list(&running, shard).await.unwrap(), felts);
     drop(run);
+    gone(running, tasks).await;
+    std::fs::remove_file(&file).unwrap();
+    let (running, tasks) = operator(folder.path());
+    executed(&running, shard).await;
+    assert_eq!(list(&running, shard).await.unwrap(), felts);
     gone(running, tasks).await;
 
     // Without its chunks the run is executed once more, from the log alone.

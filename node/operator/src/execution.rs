@@ -101,6 +101,7 @@ fn conclude(
     result: Result<Execution, ExecuteError>,
 ) -> Result<(), Stop> {
     let execution = result?;
+    chunk_store.keep_reads(&execution.reads).map_err(|error| Stop::OfMachine(error.into()))?;
     let executed = Executed {
         chunks: chunk_store.chunks(),
         steps: execution.steps,

@@ -8,7 +8,7 @@ use super::{
 };
 use shardwire_model::{Cause, Coded as _, PeerId, Stage, Timestamp};
 use shardwire_protocols::trace::{ChunkAnswer, JobOffer};
-use shardwire_store::{ArtefactError, DiskError, records::StoredChunk};
+use shardwire_store::{ArtefactError, DiskError};
 use std::io;
 
 impl Run {
@@ -43,14 +43,18 @@ impl Run {
         }
     }
 
-    /// A chunk that was found, read off the async threads.
-    pub(super) async fn chunk(&self, index: u32, stored: StoredChunk) -> Result<ChunkAnswer, OperatorError> {
+    /// What was found at a pull of this chunk, read off the async threads.
+    pub(super) async fn answer(&self, index: u32, found: Found) -> Result<ChunkAnswer, OperatorError> {
         let chunk_store = self.chunk_store.clone();
-        let read = self.host.work.run(move || chunk_store.chunk(index, stored)).await.ok_or(OperatorError::Reader)?;
+        let read = move || match found {
+            Found::Chunk(stored) => chunk_store.chunk(index, stored),
+            Found::End(executed) => chunk_store.ending(*executed),
+        };
+        let read = self.host.work.run(read).await.ok_or(OperatorError::Reader)?;
         if let Err(error @ ArtefactError::Disk(DiskError { reason, .. })) = &read
             && reason.kind() == io::ErrorKind::NotFound
         {
-            // It is made again, with all others.
+            // It is made again, with all else.
             self.state().interrupt(Cause::new(error.code(), &error.to_string()));
             self.progress.announce();
         }

@@ -2,7 +2,6 @@
 
 use super::{
     Operator,
-    chunk_store::Found,
     error::OperatorError,
     events::{ChunkServed, ClaimRefused, JobAbandoned, JobDeclined, JobLeased, JobProven, JobTakenBack},
     lease::Asker,
@@ -198,14 +197,13 @@ impl Handler for Operator {
             Err(epoch) => Ok::<_, OperatorError>(Some(Err(epoch))),
         };
         Ok(match run.progress.until(look).await? {
-            Ok(Found::Chunk(stored)) => {
-                let answer = run.chunk(index, stored).await?;
+            Ok(found) => {
+                let answer = run.answer(index, found).await?;
                 if let ChunkAnswer::Chunk(chunk) = &answer {
                     self.events.emit(ChunkServed { job, prover, index, bytes: chunk.body.len() as u64 });
                 }
                 answer
             }
-            Ok(Found::End(ending)) => ChunkAnswer::End(*ending),
             Err(epoch) => ChunkAnswer::Lost { epoch },
         })
     }

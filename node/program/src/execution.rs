@@ -1,9 +1,22 @@
 //! What comes of a live execution, whatever the program.
 
-pub use shardwire_machine::Execution;
-use shardwire_model::{Coded, Felt, Kind, Slot, StartError};
-use shardwire_witness::{CHUNK_STEPS, MAX_CHUNKS};
+use shardwire_model::{Coded, Felt, Kind, MAX_READ_SLOTS, MAX_READS, Output, Slot, StartError};
+use shardwire_witness::{CHUNK_STEPS, MAX_CHUNKS, Manifest};
 use std::io;
+
+/// A finished run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// What the program put out.
+    pub output: Output,
+    /// What it read of the state that the shard goes on from, as [felts](shardwire_model::Reads::to_felts), at most [`MAX_READS`]; empty for a program
+    /// that reads none. The output has the commitment to them.
+    pub reads: Vec<Felt>,
+    /// How many steps it made.
+    pub steps: u64,
+    /// All chunks of its witness.
+    pub manifest: Manifest,
+}
 
 /// A run that can't begin, or that didn't end.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +74,14 @@ pub enum ExecuteError {
     /// The run exceeds what a witness can hold.
     #[error("the run is longer than a witness can be ({MAX_CHUNKS} chunks of {CHUNK_STEPS} steps)")]
     TooLong,
+    /// The run read more than the list that travels with its proof can hold. Admission refuses the transaction that would do so.
+    #[error(
+        "the list of what the run read has {felts} felts, at most {MAX_READS} are allowed, for {MAX_READ_SLOTS} slots"
+    )]
+    Reads {
+        /// How many felts the list has.
+        felts: usize,
+    },
     /// Something that can't be, of the virtual machine.
     #[error("the virtual machine failed: {0}")]
     Vm(String),
@@ -89,6 +110,7 @@ impl Coded for ExecuteError {
             Self::Sink(_) => "SW-EXEC-007",
             Self::Program { .. } => "SW-EXEC-008",
             Self::Terms { .. } => "SW-EXEC-009",
+            Self::Reads { .. } => "SW-EXEC-010",
             Self::Other(error) | Self::Unable(error) => error.code(),
         }
     }
@@ -106,9 +128,23 @@ impl Coded for ExecuteError {
             Self::Broken { .. } => {
                 "The log holds a transaction that was never accepted: restore it from a copy, or hand the shard back.".into()
             }
-            Self::TooLong => "Settle the shard earlier: start shards with fewer transactions.".into(),
+            Self::TooLong | Self::Reads { .. } => "Settle the shard earlier: start shards with fewer transactions.".into(),
             Self::Vm(_) => "Report this with the shard's log; running it again fails the same way.".into(),
             Self::Sink(_) => "Free space on the disk of the data folder: execution then goes on from the log by itself.".into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_is_too_long_is_refused_in_words() {
+        let error = ExecuteError::Reads { felts: 40_000 };
+        let text = "the list of what the run read has 40000 felts, at most 34560 are allowed, for 16384 slots";
+        assert_eq!((error.code(), error.to_string().as_str()), ("SW-EXEC-010", text));
+        assert_eq!(error.next_step(), "Settle the shard earlier: start shards with fewer transactions.");
+        assert!(!error.is_of_this_machine());
     }
 }

@@ -34,7 +34,7 @@ pub enum ProverError {
     #[error("the proof that the worker made is of another run than its witness")]
     OtherProof,
     /// The witness is of another run than the job.
-    #[error("the witness is of another shard, state or settlement list than the job")]
+    #[error("the witness is of another shard, state, settlement list or list of what was read than the job")]
     OtherRun,
     /// The job failed before.
     #[error("this prover has given the job up")]
@@ -45,6 +45,9 @@ pub enum ProverError {
         /// The chunk's place in the witness, from 0.
         index: u32,
     },
+    /// The list of what the run read was here, and is gone.
+    #[error("the list of what the run read is missing or damaged")]
+    List,
     /// A chunk over its bound.
     #[error("a chunk of more than {} bytes", trace::MAX_CHUNK_RAW)]
     ChunkSize,
@@ -89,6 +92,7 @@ impl ProverError {
             | Self::Unsound(_)
             | Self::OtherProof
             | Self::Chunk { .. }
+            | Self::List
             | Self::ProofLost
             | Self::LeaseEnded
             | Self::Later { .. }
@@ -118,6 +122,7 @@ impl ProverError {
                 | Self::Assemble(AssembleError::Write(_))
                 | Self::Worker(ProveError::Io { .. })
                 | Self::Chunk { .. }
+                | Self::List
         )
     }
 
@@ -154,6 +159,7 @@ impl Coded for ProverError {
             Self::Life(refusal) => refusal.code(),
             Self::Unsound(_) => "SW-PROVER-015",
             Self::OtherProof => "SW-PROVER-016",
+            Self::List => "SW-PROVER-018",
         }
     }
 
@@ -172,6 +178,7 @@ impl Coded for ProverError {
             Self::NoWorker(error) => error.next_step(),
             Self::Later { .. } => "Nothing: it is taken when there is room; another prover may have it meanwhile.".into(),
             Self::GivesWay => "Nothing: it is taken again when there is room; what was fetched is kept.".into(),
+            Self::List => "The list is fetched again; check the disk if this repeats.".into(),
             Self::Chunk { .. } => "The chunk is fetched again; check the disk if this repeats.".into(),
             Self::Unsound(_) | Self::OtherProof => {
                 "Nothing was offered, and it is tried again by itself. If it repeats, build the worker anew, and test this machine's memory and disk.".into()

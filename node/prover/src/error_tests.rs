@@ -14,7 +14,7 @@ fn a_prover_says_what_to_do() {
     assert_eq!(
         shown(ProverError::OtherRun),
         format!(
-            "SW-PROVER-001 the witness is of another shard, state or settlement list than the job | {wrong_operator}"
+            "SW-PROVER-001 the witness is of another shard, state, settlement list or list of what was read than the job | {wrong_operator}"
         )
     );
     assert_eq!(
@@ -24,6 +24,10 @@ fn a_prover_says_what_to_do() {
     assert_eq!(
         shown(ProverError::Chunk { index: 3 }),
         "SW-PROVER-004 chunk 3 is missing or damaged | The chunk is fetched again; check the disk if this repeats."
+    );
+    assert_eq!(
+        shown(ProverError::List),
+        "SW-PROVER-018 the list of what the run read is missing or damaged | The list is fetched again; check the disk if this repeats."
     );
     assert_eq!(
         shown(ProverError::ChunkSize),

@@ -291,7 +291,7 @@ impl Prover {
                     })
                     .await;
                 }
-                Pulled::End(ending) => break ending,
+                Pulled::End(ending) => break *ending,
                 Pulled::Lost { epoch } => {
                     self.events.emit(LeaseLost { job: id, epoch });
                     let working = fetch.stop().await?;
@@ -314,11 +314,17 @@ impl Prover {
 
     /// Notes that the witness is whole: from here on the operator isn't needed.
     async fn fetched(&self, offer: &JobOffer, ending: Ending, stream_ms: u64) -> Result<(), ProverError> {
-        let Ending { chunks, steps, output } = ending;
+        let Ending { chunks, steps, output, reads } = ending;
         let manifest = Manifest { chunks, steps, output };
         // What is proven of such a witness would be disputed, and it would be the operator's doing.
-        let expected = Expected { start: &offer.start, segment: offer.segment, before: offer.before() };
-        check_output(offer.start.program, &manifest.output, &[], &expected).map_err(|_| ProverError::OtherRun)?;
+        let (artefacts, id, of) = (self.host.artefacts.clone(), offer.job, offer.clone());
+        let output = manifest.output.clone();
+        let keep = move || {
+            let expected = Expected { start: &of.start, segment: of.segment, before: of.before() };
+            check_output(of.start.program, &output, &reads, &expected).map_err(|_| ProverError::OtherRun)?;
+            Ok(artefacts.write_list(&artefacts.fetched_reads(id), &reads, true)?)
+        };
+        self.host.work.run(keep).await.unwrap_or(Err(ProverError::Assembler))?;
         self.events.emit(WitnessFetched { job: offer.job, chunks: manifest.chunks.len(), steps });
         let proving = Step::Proving { witness: witness_hash(&manifest.chunks) };
         let before = self.job(offer.job).and_then(|known| known.life.step(Stage::Proving).cloned());

@@ -34,6 +34,8 @@ mod lease;
 mod mend;
 mod offer;
 mod prove;
+#[cfg(test)]
+mod reads_tests;
 mod retry;
 #[cfg(test)]
 mod segment_tests;

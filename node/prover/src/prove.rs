@@ -74,7 +74,7 @@ impl Prover {
             let error = match self.attempt(id, &known, lease).await {
                 Ok(()) => return Ok(()),
                 Err(ProverError::Worker(ProveError::Cancelled)) => return Err(ProverError::LeaseEnded),
-                Err(error @ ProverError::Chunk { .. }) => {
+                Err(error @ (ProverError::Chunk { .. } | ProverError::List)) => {
                     // Chunks needn't survive a crash. What is left of them is found when the job is leased again.
                     self.update(id, None, |job| {
                         job.manifest = None;
@@ -120,10 +120,14 @@ impl Prover {
             let (artefacts, witness) = (artefacts.clone(), witness.clone());
             let program = job.start.program;
             self.host.work.run(move || {
-                assemble(program, &manifest, &artefacts, &witness, |index| chunks::kept(&artefacts, id, index))
+                let list = artefacts.list(&artefacts.fetched_reads(id), manifest.output.reads)?;
+                let reads = list.whole().ok_or(ProverError::List)?;
+                let bytes =
+                    assemble(program, &manifest, &artefacts, &witness, |index| chunks::kept(&artefacts, id, index))?;
+                Ok::<_, ProverError>((bytes, reads))
             })
         };
-        let (bytes_raw, bytes_wire) = assembled.await.ok_or(ProverError::Assembler)??;
+        let ((bytes_raw, bytes_wire), reads) = assembled.await.ok_or(ProverError::Assembler)??;
         self.show(id, |job| {
             job.figures.bytes_raw = bytes_raw;
             job.figures.bytes_wire = bytes_wire;
@@ -131,11 +135,11 @@ impl Prover {
         .await;
 
         self.events.emit(ProvingStarted { job: id, steps: job.figures.steps });
-        let Proved { proof_bytes, prove_s, cpu_s, peak_bytes } =
+        let Proved { prove_s, cpu_s, peak_bytes, .. } =
             self.workshop.prove(&witness, &proof_path, Box::pin(lease.clone().ended())).await?;
         let (verifier, of) = (self.verifier.clone(), job.clone());
-        let keep = move || sound::keep(&artefacts, &*verifier, &of, &of_witness, &proof_path);
-        let proof = self.host.work.run(keep).await.unwrap_or(Err(ProverError::Assembler))?;
+        let keep = move || sound::keep(&artefacts, &*verifier, &of, &of_witness, &reads, &proof_path);
+        let (proof, proof_bytes) = self.host.work.run(keep).await.unwrap_or(Err(ProverError::Assembler))?;
         self.troubles.worked(id);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // seconds of one proof, not negative
         let milliseconds = |seconds: f64| (seconds * 1000.0) as u64;

@@ -10,13 +10,15 @@
 //! | a settler of the World disputes it, and it doesn't hold here either | it is dropped, and the job is fetched and proven again |
 //! | every settler of the World disputes it or doesn't want it | the job is given up, until [`shard retry`](Prover::retry) |
 //!
-//! Bounds: a proof has at most [`MAX_PROOF_BYTES`]; one is checked after it is made, and one for each dispute of a settler, of which each has one a proof.
+//! What is kept and offered are a proof's bytes: of a run of contracts the list of what it read, then the proof.
+//!
+//! Bounds: they are at most [`MAX_PROOF_BYTES`]; one is checked after it is made, and one for each dispute of a settler, of which each has one a proof.
 
 use super::{
     Known, Prover, ProverError,
     events::{ProofDropped, ProofLost},
 };
-use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, Output, state_commitment};
+use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, Output, reads, state_commitment};
 use shardwire_proving::{
     settle::{Believed, Disbelief, Expected, believe},
     verify::Verify,
@@ -35,21 +37,24 @@ fn proven(verifier: &dyn Verify, job: &Job, bytes: &[u8]) -> Result<Believed, Di
     believe(verifier, bytes, &Expected { start: &job.start, segment: job.segment, before })
 }
 
-/// Keeps the proof that a worker wrote, in a file named by its hash, if it proves the witness's run. Waits for the disk, and computes.
+/// Keeps the proof that a worker wrote, after the list of what the run read, in a file named by the hash of both, if they prove the witness's run: that hash, and how many bytes
+/// they are. Waits for the disk, and computes.
 pub(super) fn keep(
     artefacts: &Artefacts,
     verifier: &dyn Verify,
     job: &Job,
     of_witness: &Output,
+    reads: &[Felt],
     written: &Path,
-) -> Result<Hash, ProverError> {
-    let bytes = artefacts.read(written, u64::from(MAX_PROOF_BYTES))?.ok_or(ProveError::NoProof)?;
+) -> Result<(Hash, u64), ProverError> {
+    let proof = artefacts.read(written, u64::from(MAX_PROOF_BYTES))?.ok_or(ProveError::NoProof)?;
+    let bytes = reads::join(reads, &proof);
     if proven(verifier, job, &bytes).map_err(ProverError::Unsound)?.output != *of_witness {
         return Err(ProverError::OtherProof);
     }
     let proof = Hash::of(&bytes);
     artefacts.write(&artefacts.proof(proof), &[&bytes], true)?;
-    Ok(proof)
+    Ok((proof, bytes.len() as u64))
 }
 
 /// A proof, if its file is there and is that proof. Waits for the disk and hashes.

@@ -52,13 +52,13 @@ impl Verify for Believer {
 
 /// A worker that writes these; then proofs that hold, each with other bytes.
 #[derive(Debug, Default)]
-struct Writes {
+pub(super) struct Writes {
     first: Mutex<VecDeque<Vec<u8>>>,
     proofs: Mutex<usize>,
 }
 
 impl Writes {
-    fn first(bytes: impl IntoIterator<Item = Vec<u8>>) -> Arc<Self> {
+    pub(super) fn first(bytes: impl IntoIterator<Item = Vec<u8>>) -> Arc<Self> {
         Arc::new(Self { first: Mutex::new(bytes.into_iter().collect()), ..Self::default() })
     }
 

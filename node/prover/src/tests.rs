@@ -60,15 +60,14 @@ struct ShortChunk {
 }
 
 impl ShortChunk {
-    /// The body, with this segment's number in the output.
-    fn body_of(&self, segment: u32) -> Vec<u8> {
+    /// The body, with this output.
+    fn body_of(&self, put_out: &Output) -> Vec<u8> {
         const OUTPUT: u8 = 0;
-        const PLACE: usize = 3;
         let mut body = Body::decode(&decompress(&hex::decode(&self.body).unwrap(), self.raw_bytes).unwrap()).unwrap();
         let builtins = &body.closing.as_ref().expect("a run of one chunk").builtins;
         let output = builtins.iter().find(|(builtin, _)| *builtin == OUTPUT).expect("every run has an output").1;
         let run = body.runs.iter_mut().find(|run| run.segment == output && run.offset == 0).expect("it was written");
-        run.cells[PLACE] = Value::Felt(Felt::from(segment));
+        run.cells = put_out.to_felts().into_iter().map(Value::Felt).collect();
         body.encode()
     }
 }
@@ -99,27 +98,31 @@ impl Operator {
 
     /// The same run, as if it were this segment of the shard: nothing but the number in its output differs.
     pub(super) fn of_segment(segment: u32) -> Self {
-        let ShortRun { start, values, chunks, steps, output } =
+        Self::of(|_, output| output.segment = segment)
+    }
+
+    /// The same run, as if it were of this start data and put this out.
+    pub(super) fn of(change: impl FnOnce(&mut ShardStart, &mut Output)) -> Self {
+        let ShortRun { mut start, values, chunks, steps, mut output } =
             serde_json::from_str(include_str!("../../witness/vectors/short-run.json")).unwrap();
         assert_eq!(start.operator, identities()[1].peer());
         let values: Vec<Felt> = values.iter().map(|text| Felt::from_hex_unchecked(text)).collect();
-        let output = Output { segment, ..output };
-        let bodies: Vec<Vec<u8>> = chunks.iter().map(|chunk| chunk.body_of(segment)).collect();
+        assert!(chunks.iter().all(|chunk| Hash::of(&chunk.body_of(&output)) == chunk.hash));
+        change(&mut start, &mut output);
+        let bodies: Vec<Vec<u8>> = chunks.iter().map(|chunk| chunk.body_of(&output)).collect();
         let hashes: Vec<Hash> = bodies.iter().map(|body| Hash::of(body)).collect();
-        assert!(segment > 0 || chunks.iter().map(|chunk| chunk.hash).eq(hashes.iter().copied()));
         let chunk = |(body, index): (&Vec<u8>, u32)| Chunk {
             index,
             hash: Hash::of(body),
             raw_bytes: u32::try_from(body.len()).unwrap(),
             body: compress(body).into(),
         };
-        let chunks = bodies.iter().zip(0..).map(chunk).collect();
-        let (program, commitment) = (start.program, start.commitment());
+        let (program, segment, commitment) = (start.program, output.segment, start.commitment());
         let job = job_id(program, commitment, state_commitment(commitment, &values), segment);
         Self {
             offer: JobOffer { job, shard: start.shard, segment, start, values, program, ended: true },
-            chunks,
-            ending: Ending { chunks: hashes, steps, output },
+            chunks: bodies.iter().zip(0..).map(chunk).collect(),
+            ending: Ending { chunks: hashes, steps, output, reads: Vec::new() },
             epoch: AtomicU64::new(0),
             taken: AtomicBool::new(false),
             aborted: AtomicBool::new(false),
@@ -156,7 +159,7 @@ impl Handler for Operator {
             pending::<()>().await;
         }
         let chunk = self.chunks.get(index as usize).cloned();
-        Ok(chunk.map_or_else(|| ChunkAnswer::End(self.ending.clone()), ChunkAnswer::Chunk))
+        Ok(chunk.map_or_else(|| ChunkAnswer::End(self.ending.clone().into()), ChunkAnswer::Chunk))
     }
 
     async fn progress(&self, _: PeerId, _: Hash, progress: Progress) -> Result<Progressed, Failure> {

@@ -11,7 +11,9 @@
 //! [`believe`] is all of that for bytes. A settler decides by it, and a prover looks at its own proof with it before anybody is offered it.
 
 use crate::verify::{Proven, Verify, VerifyError};
-use shardwire_model::{Coded, Felt, Output, OutputError, Reads, ReadsError, ShardId, ShardStart, Terms, reads};
+use shardwire_model::{
+    Coded, Felt, MAX_PROOF_BYTES, Output, OutputError, Reads, ReadsError, ShardId, ShardStart, Terms, reads,
+};
 
 /// What a settler knows of the shard before it sees any output.
 #[derive(Clone, Copy, Debug)]
@@ -227,8 +229,11 @@ pub struct Shown {
 /// What the bytes prove, of whatever shard. Takes some 15 ms of a CPU: call it off the async threads.
 ///
 /// # Errors
-/// [`Disbelief::List`], [`Disbelief::Verify`] or [`Disbelief::Output`].
+/// [`Disbelief::List`], [`Disbelief::Verify`] or [`Disbelief::Output`]; of the second kind if the list and the proof together are too long.
 pub fn show(verifier: &dyn Verify, bytes: &[u8]) -> Result<Shown, Disbelief> {
+    if bytes.len() > MAX_PROOF_BYTES as usize {
+        return Err(VerifyError::TooLong { bytes: bytes.len() }.into());
+    }
     let (felts, proof) = reads::split(bytes)?;
     let Proven { program, output } = verifier.verify(proof)?;
     let output = Output::from_felts(&output)?;

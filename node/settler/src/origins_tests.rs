@@ -207,7 +207,7 @@ async fn a_run_that_began_elsewhere_is_disputed_by_its_first_slot_and_its_prover
     let lie = proof(&record, &reads(&record, 1_000), 2);
     let reply = offers(&run.settler, 2, lie.clone()).await;
     let Reply::Disputed(dispute) = reply else { panic!("it is disputed: {reply:?}") };
-    let text = format!("SW-SETTLE-008: the run began with 0x3e8 in slot {account}/0x77, and it has 0x9");
+    let text = format!("the run began with 0x3e8 in slot {account}/0x77, and it has 0x9 (SW-SETTLE-008)");
     assert_eq!(dispute.statement.cause.to_string(), text);
     // A slot that settles has the World's value, whatever stands elsewhere.
     let mut rich = reads(&record, ELSEWHERE);
@@ -264,7 +264,7 @@ async fn a_settler_that_lacks_the_state_gives_no_verdict_and_settles_when_it_has
         origins.set(way);
         let reply = offers(&run.settler, 2, honest.clone()).await;
         let Reply::Skipped { reason: SkipReason::Pending, cause, .. } = reply else { panic!("it waits: {reply:?}") };
-        let text = format!("SW-SETTLER-015: what shard {shard} began from can't be looked at: SW-X-001: {why}");
+        let text = format!("what shard {shard} began from can't be looked at: {why} (SW-X-001) (SW-SETTLER-015)");
         assert_eq!(cause.to_string(), text);
         // While that is known the proof isn't fetched again.
         origins.set(if matches!(way, Way::Breaks) { Way::Lacks } else { way });

@@ -9,6 +9,7 @@ use shardwire_model::{
     AccountKey, Clock, ContractId, Entry, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, Role,
     SegmentId, ShardStart, StartRequest, Terms, Timestamp, Update, finished_selector,
     life::{AbortCause, AbortReason, Part, Step},
+    reads::join,
 };
 use shardwire_protocols::{
     Failure, Signed,
@@ -17,10 +18,9 @@ use shardwire_protocols::{
     proof::{self, Leased, Proof, Reply, SkipReason, StoredProof},
     trace::LeaseTerms,
 };
-use shardwire_proving::verify::Verify;
 use shardwire_proving::{
     origin::{Origin, OriginError, Origins},
-    verify::{Proven, VerifyError},
+    verify::{Proven, Verify, VerifyError},
 };
 use shardwire_reputation::{Standing, Tier};
 use shardwire_store::{
@@ -219,9 +219,14 @@ async fn bad_proofs_show_their_provers_to_anybody() {
     assert!(matches!(offers(&settler, 2, nothing).await, Reply::Disputed(_)));
     let other = held(&start, before, proves(&start, Felt::TWO), 3, 2);
     assert!(matches!(offers(&settler, 3, other).await, Reply::Disputed(_)));
+    // A proof that holds, after a list that it doesn't commit to.
+    let listed = held(&start, before, join(&[Felt::ONE], &proves(&start, before)), 4, 3);
+    assert!(matches!(offers(&settler, 4, listed).await, Reply::Disputed(_)));
     assert!(matches!(shown(&settler, identity(2).peer())[..], [Shown::NoProof(_)]));
     assert_eq!(shown(&settler, identity(3).peer()), [Shown::OtherProof]);
-    assert!([2, 3].iter().all(|prover| is_banned(&settler, identity(*prover).peer())));
+    let other_list = &shown(&settler, identity(4).peer())[..];
+    assert!(matches!(other_list, [Shown::NoProof(cause)] if cause.code == "SW-SETTLE-007"), "{other_list:?}");
+    assert!([2, 3, 4].iter().all(|prover| is_banned(&settler, identity(*prover).peer())));
     assert!(!is_banned(&settler, operator().peer()) && shown(&settler, operator().peer()).is_empty());
     // Found by strangers: each fresh key left a file of four megabytes.
     let artefacts = &settler.host.artefacts;

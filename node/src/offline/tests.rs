@@ -11,6 +11,7 @@ use shardwire_host::{history::Advance as _, signed};
 use shardwire_model::{
     ContractId, EventId, Felt, Hash, Output, SegmentId, ShardStart, Terms, Timestamp, finished_selector,
     life::{Part, Step},
+    reads,
 };
 use shardwire_prover::ProverError;
 use shardwire_store::{
@@ -381,7 +382,7 @@ fn chunks_are_read_and_counted() {
         segment: 0,
         before: Felt::ZERO,
         after: Felt::ZERO,
-        reads: Felt::ZERO,
+        reads: reads::commitment(&[Felt::ONE]),
         transactions: Felt::ZERO,
         count: 0,
         ended: true,
@@ -412,7 +413,15 @@ fn chunks_are_read_and_counted() {
     *file.last_mut().unwrap() ^= 1;
     fs::write(&path, file).unwrap();
     let file = path.strip_prefix(&root).unwrap().display().to_string();
-    assert_eq!(found(&root), [format!("{file} SW-DATA-006: its content doesn't have its hash")]);
+    let chunk = format!("{file} SW-DATA-006: its content doesn't have its hash");
+    assert_eq!(found(&root), std::slice::from_ref(&chunk));
+    let path = artefacts.fetched_reads(id);
+    artefacts.write_list(&path, &[Felt::ONE], true).unwrap();
+    assert_eq!(found(&root), std::slice::from_ref(&chunk));
+    artefacts.write_list(&path, &[Felt::TWO], true).unwrap();
+    let file = path.strip_prefix(&root).unwrap().display().to_string();
+    let list = format!("{file} SW-DATA-006: it isn't the list that the run's output commits to");
+    assert_eq!(found(&root), [chunk, list]);
 }
 
 /// As another user who may read but not write, where this test may become one.

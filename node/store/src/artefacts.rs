@@ -1,11 +1,14 @@
 //! Artefacts: the large things of a shard that are files, not records: witness chunks, witnesses, proofs.
 //!
 //! A file appears whole or not at all (written beside its place, synced, renamed), and is never believed: who reads one checks
-//! its hash. Reading is bounded by the caller's limit, so a damaged length can't fill the memory. What can be made again (a
-//! chunk, by executing; a witness, from its chunks) may be deleted at any time; a proof is kept until it is settled.
+//! its hash, or for the [list](shardwire_model::reads) of what a run read the commitment. Reading is bounded by the caller's limit, so a damaged length can't fill the memory. What can be made again (a
+//! chunk or a list, by executing; a witness, from its chunks) may be deleted at any time; a proof is kept until it is settled.
 
 use crate::{Disk, DiskError};
-use shardwire_model::{Coded, Hash, SegmentId, ShardId};
+use shardwire_model::{
+    Coded, Felt, Hash, SegmentId, ShardId,
+    reads::{self, MAX_READS_BYTES},
+};
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -44,6 +47,25 @@ impl Coded for ArtefactError {
     }
 }
 
+/// What there is of the list of what a run read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum List {
+    /// No file.
+    Missing,
+    /// A file that isn't the list with that commitment.
+    Damaged,
+    /// The list.
+    Whole(Vec<Felt>),
+}
+
+impl List {
+    /// The list, if it is whole.
+    #[must_use]
+    pub fn whole(self) -> Option<Vec<Felt>> {
+        if let Self::Whole(felts) = self { Some(felts) } else { None }
+    }
+}
+
 /// The part of a data folder where artefacts are.
 #[derive(Clone, Debug)]
 pub struct Artefacts {
@@ -67,6 +89,12 @@ impl Artefacts {
         self.segment(segment).join(format!("chunk-{index:05}"))
     }
 
+    /// An operator's list of what a run read.
+    #[must_use]
+    pub fn operator_reads(&self, segment: SegmentId) -> PathBuf {
+        self.segment(segment).join("reads")
+    }
+
     /// Where an operator keeps what belongs to a shard.
     #[must_use]
     pub fn shard(&self, shard: ShardId) -> PathBuf {
@@ -83,6 +111,12 @@ impl Artefacts {
     #[must_use]
     pub fn fetched_chunk(&self, job: Hash, index: u32) -> PathBuf {
         self.job(job).join(format!("chunk-{index:05}"))
+    }
+
+    /// A prover's copy of the list of what a run read.
+    #[must_use]
+    pub fn fetched_reads(&self, job: Hash) -> PathBuf {
+        self.job(job).join("reads")
     }
 
     /// The flat witness that a worker reads.
@@ -128,6 +162,33 @@ impl Artefacts {
     /// [`ArtefactError::Disk`] if the disk fails; then there is no such file, or the earlier one.
     pub fn write(&self, path: &Path, parts: &[&[u8]], durable: bool) -> Result<(), ArtefactError> {
         Ok(self.disk.write(path, parts, durable)?)
+    }
+
+    /// Writes the list of what a run read as [`write`](Self::write) does; an empty one has no file.
+    ///
+    /// # Errors
+    /// [`ArtefactError::Disk`] if the disk fails.
+    pub fn write_list(&self, path: &Path, felts: &[Felt], durable: bool) -> Result<(), ArtefactError> {
+        if felts.is_empty() { Ok(()) } else { self.write(path, &[&reads::join(felts, &[])], durable) }
+    }
+
+    /// The list of what a run read that has this commitment; without one it is empty.
+    ///
+    /// # Errors
+    /// [`ArtefactError::Disk`] if the disk fails.
+    pub fn list(&self, path: &Path, commitment: Felt) -> Result<List, ArtefactError> {
+        if commitment == Felt::ZERO {
+            return Ok(List::Whole(Vec::new()));
+        }
+        let bytes = match self.read(path, MAX_READS_BYTES as u64) {
+            Err(ArtefactError::TooLarge { .. }) => return Ok(List::Damaged),
+            read => read?,
+        };
+        let Some(bytes) = bytes else { return Ok(List::Missing) };
+        Ok(match reads::split(&bytes) {
+            Ok((felts, [])) if reads::commitment(&felts) == commitment => List::Whole(felts),
+            _ => List::Damaged,
+        })
     }
 
     /// Begins a file that is written piece by piece and flushed at its end.
@@ -186,6 +247,26 @@ mod tests {
         assert_eq!(artefacts.read(&path, 6).unwrap().unwrap(), b"second");
         assert!(artefacts.is_there(&path).unwrap() && !artefacts.is_there(&folder.path().join("other")).unwrap());
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no partial file is left");
+    }
+
+    #[test]
+    fn a_list_is_the_one_with_its_commitment_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (artefacts, path) = (artefacts(folder.path()), folder.path().join("reads"));
+        let felts = [Felt::ONE, Felt::MAX];
+        let commitment = reads::commitment(&felts);
+        assert_eq!(artefacts.list(&path, commitment).unwrap(), List::Missing);
+        artefacts.write_list(&path, &[], true).unwrap();
+        assert!(!path.exists(), "nothing was read");
+        assert_eq!(artefacts.list(&path, Felt::ZERO).unwrap(), List::Whole(Vec::new()));
+        artefacts.write_list(&path, &felts, true).unwrap();
+        assert_eq!(artefacts.list(&path, commitment).unwrap().whole().unwrap(), felts);
+        assert_eq!(artefacts.list(&path, commitment + Felt::ONE).unwrap().whole(), None);
+        let whole = fs::read(&path).unwrap();
+        for damaged in [&whole[..40], &[&whole[..], &[0]].concat(), &vec![0; MAX_READS_BYTES + 1], b""] {
+            fs::write(&path, damaged).unwrap();
+            assert_eq!(artefacts.list(&path, commitment).unwrap(), List::Damaged);
+        }
     }
 
     #[test]

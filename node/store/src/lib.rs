@@ -39,7 +39,7 @@ mod watched;
 mod work;
 mod write;
 
-pub use artefacts::{ArtefactError, Artefacts};
+pub use artefacts::{ArtefactError, Artefacts, List};
 pub use commit::{MAX_WAITING, Pending, Reservation};
 pub use database::Contradiction;
 pub use disk::{Backend, Disk, DiskError, SystemDisk, partial, refuse_special, refuse_unwritable};

@@ -62,7 +62,7 @@ pub trait Verifier {
     /// The hash of the program whose runs it knows.
     fn program(&self) -> Felt;
 
-    /// The output of the run that the bytes prove.
+    /// The output of the run that the bytes prove, if the [list](shardwire_model::reads) before the proof is the one that it commits to.
     ///
     /// # Errors
     /// [`Cause`]: why they prove none.

@@ -6,6 +6,8 @@
 //! and settler both hold the evidence. It may also skip a proof, or send the receipt at once for a proof that it has settled before.
 //! The prover offers a proof until it has a receipt, a dispute or a skip.
 //!
+//! Of a shard of contracts a proof's bytes are the list of what its run read, and then the proof ([`reads`](shardwire_model::reads)): all here that is of a proof is of both.
+//!
 //! The prover signs what it announces, with the lease under which it was made. So a bad proof can be shown to anybody, not only to those who
 //! were in the session ([`evidence`](crate::evidence)), and so can an operator that leased one job twice.
 //!

@@ -21,7 +21,7 @@ pub enum Pulled {
     /// calls [`Fetch::reject`].
     Chunk(Chunk),
     /// The witness is whole: every chunk that the manifest lists was there or has come.
-    End(Ending),
+    End(Box<Ending>),
     /// The lease is another prover's now.
     Lost {
         /// The epoch that is valid now.
@@ -39,7 +39,7 @@ pub struct Fetch {
     have: BTreeMap<u32, (Hash, bool)>,
     /// Every chunk below is there.
     first: u32,
-    ending: Option<Ending>,
+    ending: Option<Box<Ending>>,
     waiting: Waiting,
 }
 
@@ -151,7 +151,7 @@ impl Fetch {
     }
 
     /// The end, if nothing is missing and nothing under way.
-    fn whole(&self) -> Option<Ending> {
+    fn whole(&self) -> Option<Box<Ending>> {
         let ending = self.ending.as_ref()?;
         let whole = self.pulls.notes().is_empty() && self.first_missing().is_none();
         whole.then(|| ending.clone())
@@ -184,7 +184,7 @@ impl Fetch {
         Ok(())
     }
 
-    fn ended(&mut self, index: u32, ending: Ending) -> Result<(), SessionError> {
+    fn ended(&mut self, index: u32, ending: Box<Ending>) -> Result<(), SessionError> {
         if listed(&ending, index).is_some() {
             return Err(self
                 .pulls

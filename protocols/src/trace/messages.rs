@@ -5,7 +5,9 @@ use crate::{
     size, timing,
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Cause, Felt, Hash, MAX_ENTRIES, Output, PeerId, ShardId, ShardStart, Timestamp, bounded, felt};
+use shardwire_model::{
+    Cause, Felt, Hash, MAX_ENTRIES, MAX_READS, Output, PeerId, ShardId, ShardStart, Timestamp, bounded, felt,
+};
 use shardwire_transport::{
     Bytes, Message, Shape, message,
     message::{Body, DecodeError, EncodeError, Head},
@@ -156,7 +158,7 @@ pub enum PullResponse {
         index: u32,
     },
     /// There is no such chunk and there won't be: the run has ended.
-    End(Ending),
+    End(Box<Ending>),
     /// The lease is no longer this prover's.
     Lost {
         /// The epoch that is valid now.
@@ -187,6 +189,9 @@ pub struct Ending {
     pub steps: u64,
     /// What the program put out.
     pub output: Output,
+    /// What the run read of the state that it goes on from, as [felts](shardwire_model::Reads::to_felts); empty if the output has no commitment to that.
+    #[serde(serialize_with = "bounded::serialize_felts", deserialize_with = "bounded::felts::<_, MAX_READS>")]
+    pub reads: Vec<Felt>,
 }
 
 /// How a response to a pull begins; a chunk's body or the ending follows.
@@ -206,7 +211,8 @@ const OUTPUT: u32 = 2 * size::FELT
     + size::U32
     + size::TAG
     + size::list(MAX_ENTRIES, size::TAG + 3 * size::FELT);
-const ENDING: u32 = size::TAG + size::list(MAX_CHUNKS, size::HASH) + size::U64 + OUTPUT;
+const ENDING: u32 =
+    size::TAG + size::list(MAX_CHUNKS, size::HASH) + size::U64 + OUTPUT + size::list(MAX_READS, size::FELT);
 const _: () = assert!(ENDING <= CHUNK, "a chunk is the longest response");
 
 impl Message for PullResponse {
@@ -223,7 +229,7 @@ impl Message for PullResponse {
             Self::Pending { index } => head.postcard(&PullResponseHead::Pending { index: *index })?,
             Self::End(ending) => {
                 head.postcard(&PullResponseHead::End)?;
-                head.postcard(ending)?;
+                head.postcard(&**ending)?;
             }
             Self::Lost { epoch } => head.postcard(&PullResponseHead::Lost { epoch: *epoch })?,
         }
@@ -239,7 +245,7 @@ impl Message for PullResponse {
                 return Ok(Self::Chunk(Chunk { index, hash, raw_bytes, body: body.into_bytes() }));
             }
             PullResponseHead::Pending { index } => Self::Pending { index },
-            PullResponseHead::End => return body.postcard().map(Self::End),
+            PullResponseHead::End => return body.postcard().map(|ending| Self::End(Box::new(ending))),
             PullResponseHead::Lost { epoch } => Self::Lost { epoch },
         };
         if body.is_empty() { Ok(response) } else { Err(DecodeError::new("bytes after the message")) }

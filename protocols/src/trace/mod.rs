@@ -9,14 +9,15 @@
 //!    ends this one: pulls and progress of an older epoch are answered with `Lost`, which is no fault. The lease lasts
 //!    [`LEASE`] and is renewed by every pull and every progress.
 //! 3. It pulls chunks by index, [`DEPTH`] at a time, so that a chunk costs no round trip. The operator answers in order: the chunk, "pending" when
-//!    it doesn't exist yet (after at most `HOLD`), or how the run ended, with the hash of every chunk. Chunks are named by
-//!    the hash of their content, so a prover that was interrupted pulls only what it lacks.
+//!    it doesn't exist yet (after at most `HOLD`), or how the run ended, with the hash of every chunk and the list of what the run read. Chunks are named by
+//!    the hash of their content, so a prover that was interrupted pulls only what it lacks. Each pull past the last chunk is answered with the end: at most
+//!    `DEPTH` times, little beside the chunks of a run with a long list.
 //! 4. While it assembles and proves, the prover reports progress every [`REPORT_EVERY`]; then it says which proof it has, or
 //!    that it gives up. The proof itself goes to the settler (protocol `proof`).
 //!
 //! What the client half refuses: an offer whose name isn't that of its content, start data that contradicts itself, a lease for another
 //! job or prover or not signed by the operator, an answer to another pull than the oldest, a chunk longer than its bound, a manifest that
-//! contradicts the chunks. Decompressing a chunk and checking its hash is the caller's. What the server half refuses: a claim or decline of
+//! contradicts the chunks. Decompressing a chunk and checking its hash is the caller's, and so is whether the list is the one that the output commits to. What the server half refuses: a claim or decline of
 //! another job than the one offered, more begun jobs than [`MAX_RESUMED`].
 
 mod client;

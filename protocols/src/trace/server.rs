@@ -24,7 +24,7 @@ pub enum ChunkAnswer {
     /// The chunk.
     Chunk(Chunk),
     /// There is no such chunk and there won't be.
-    End(Ending),
+    End(Box<Ending>),
     /// The lease is no longer this prover's.
     Lost {
         /// The epoch that is valid now.

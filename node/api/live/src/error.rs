@@ -87,6 +87,7 @@ pub fn refused(refusal: &Native) -> Refusal {
         | Native::CounterFalls { .. }
         | Native::AboveMaximum { .. }
         | Native::NotHeld { .. }
+        | Native::Slots { .. }
         | Native::NoSessions
         | Native::BeyondSessions
         | Native::NotAllowed { .. } => Kind::Rule,

@@ -6,7 +6,7 @@ use crate::{
     geneses::is_of_this_machine,
 };
 use shardwire_contracts::{Class, ReplayError, replay, tree};
-use shardwire_model::{Coded, ContractId, Felt, Key, Logged, ShardStart, StartError, Terms};
+use shardwire_model::{Coded, ContractId, Felt, Key, Logged, MAX_READS, ShardStart, StartError, Terms};
 use shardwire_native::{self as native, GroundError, Native};
 use shardwire_program::{Admission, ExecuteError, Execution, Program, Refusal, Sink};
 use std::{cell::RefCell, sync::Arc};
@@ -146,7 +146,15 @@ impl Program for Contracts {
             return Err(cannot(true, error));
         }
         match (replayed, stopped) {
-            (Ok(run), _) => Ok(Execution { output: run.output, steps: run.steps, manifest: run.manifest }),
+            (Ok(run), _) => {
+                let reads = run.reads.to_felts(begun.start());
+                match reads.len() {
+                    0..=MAX_READS => {
+                        Ok(Execution { output: run.output, reads, steps: run.steps, manifest: run.manifest })
+                    }
+                    felts => Err(ExecuteError::Reads { felts }),
+                }
+            }
             (Err(ReplayError::Dry), Some(Stop::Refused(refusal))) if refusal.is_of_this_machine() => {
                 Err(cannot(true, refusal))
             }

@@ -5,8 +5,8 @@ use crate::{
     dungeon::{self, ANNA, BEGINS, BERT, DEADLINE, GOLD, WORLD},
 };
 use shardwire_model::{
-    AccountKey, Call, Coded, ContractId, Felt, Hash, Invoke, Logged, PeerId, SessionCall, ShardStart, ShardTransaction,
-    Signature, SignedTransaction, Terms, Transaction, state_commitment,
+    AccountKey, Call, Coded, ContractId, Felt, Hash, Invoke, Logged, PeerId, Reads, SessionCall, ShardStart,
+    ShardTransaction, Signature, SignedTransaction, Terms, Transaction, state_commitment,
 };
 use shardwire_native::{Class, bounds};
 use shardwire_program::{Acceptance, Admission, Checked, ExecuteError, Program as _};
@@ -66,6 +66,8 @@ fn a_shard_of_contracts_is_admitted_executed_and_put_out() {
     assert_eq!((run.output.count, run.output.ended, &run.manifest.chunks), (4, true, &chunks));
     let commitment = |values: &[Felt]| state_commitment(start.commitment(), values);
     assert_eq!((run.output.before, run.output.after), (commitment(&values), commitment(&after)));
+    let reads = Reads::from_felts(&start.for_contracts().unwrap(), &run.reads).unwrap();
+    assert_eq!(reads.commitment(&start.for_contracts().unwrap()), run.output.reads);
     // A counter settles by what it grew.
     let put_out = dungeon::values(&start, &[anna, bert, (WORLD, "xp", ANNA, 5)]);
     assert!(run.output.updates.iter().map(|update| update.value).eq(put_out));

@@ -1,6 +1,7 @@
 //! The bounds of a shard of contracts, each with its unit and reason.
 
 use shardwire_contracts::{class, sessions};
+use shardwire_model::MAX_READ_SLOTS;
 
 /// Bytes of a genesis file: its storage, and classes that are written into it.
 pub const MAX_GENESIS_BYTES: usize = 64 << 20;
@@ -39,5 +40,9 @@ pub const MAX_EVENTS: usize = 1_000;
 pub const MAX_EVENT_KEYS: usize = 50;
 /// Felts of one event's data: Starknet's own bound.
 pub const MAX_EVENT_DATA: usize = 300;
+/// Slots that all transactions of a shard touch together, listed ones included: so many the list has that travels with the proof.
+pub const MAX_SLOTS: usize = MAX_READ_SLOTS;
+/// Slots of those that only the transaction that ends the shard may be the first to touch.
+pub const END_SLOTS: usize = 64;
 /// Characters of a reason that a contract or the virtual machine gives; what is beyond is cut.
 pub const MAX_REASON_CHARS: usize = 2_000;

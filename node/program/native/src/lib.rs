@@ -18,7 +18,7 @@
 //! - a session call that its account doesn't allow now, that its key didn't sign, or that doesn't follow the key's last one;
 //! - a system call that no proof covers: deploy, replace class, messages, keccak, SHA-256, secp, block hashes, meta transactions;
 //! - what would leave the shard unsettleable: a change of an unlisted slot of a *closed* contract, more in an asset's escrows than it began
-//!   with, a counter that falls, a lock that another shard holds.
+//!   with, a counter that falls, a lock that another shard holds, more slots touched than the list that travels with the proof holds.
 //!
 //! Whatever else a transaction does is its contracts' business. The bounds are the constants of [`bounds`].
 #![forbid(unsafe_code)]
@@ -38,6 +38,7 @@ mod refusal;
 mod session;
 mod settle;
 mod state;
+mod touched;
 mod transaction;
 mod tree;
 

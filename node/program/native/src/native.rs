@@ -7,11 +7,12 @@ use crate::{
     session::Chain,
     settle::Settle,
     state::State,
+    touched::{self, Touched},
     transaction::{bounded, check_bounds},
 };
 use shardwire_contracts::{Start, StartError, sessions, start::chain_id, tree};
 use shardwire_model::{
-    ContractId, EventId, Felt, Invoke, Key, MAX_CALLDATA_FELTS, MAX_TRANSACTIONS,
+    ContractId, EventId, Felt, Invoke, Key, MAX_CALLDATA_FELTS, MAX_TRANSACTIONS, Slot,
     execution::{Receipt, Simulate, Simulated},
 };
 use std::{borrow::Cow, collections::HashMap, num::NonZeroU64, sync::Arc};
@@ -26,6 +27,7 @@ pub struct Native {
     first_block: NonZeroU64,
     settle: Arc<Settle>,
     pub(crate) state: State,
+    touched: Touched,
     receipts: Vec<Arc<Receipt>>,
     places: HashMap<Felt, u32>,
     /// The contract that keeps sessions.
@@ -54,6 +56,8 @@ pub struct Change {
     outcome: Arc<Outcome>,
     /// Of a session call: its key, and how far the key's chain is with it.
     chain: Option<(Felt, Chain)>,
+    /// The slots that no transaction before it has touched.
+    touched: Arc<[Slot]>,
 }
 
 impl Change {
@@ -97,6 +101,7 @@ impl Native {
             chain: chain_id(start.shard).into(),
             first_block,
             sessions: keeper.map(|contract| ContractId(contract.address)),
+            touched: Touched::new(&start),
             start,
             settle: Arc::new(settle),
             state,
@@ -159,6 +164,7 @@ impl Native {
         if index + 1 == MAX_TRANSACTIONS && !ends {
             return Err(Refusal::Full);
         }
+        let touched = self.touched.check(outcome.touched().chain(touched::permission(self.sessions, &tree)), ends)?;
         let Outcome { status, events, returned, gas, diff, .. } = &outcome;
         let receipt = Receipt {
             index,
@@ -175,7 +181,7 @@ impl Native {
             ends,
         };
         let (receipt, tree, outcome) = (Arc::new(receipt), Arc::new(tree), Arc::new(outcome));
-        Ok(Checked::New(Change { receipt, tree, outcome, chain }))
+        Ok(Checked::New(Change { receipt, tree, outcome, chain, touched: touched.into() }))
     }
 
     /// Takes in what [`check`](Self::check) found, here or in a clone that was where this is. Nothing may have been applied since then.
@@ -185,6 +191,7 @@ impl Native {
         self.places.insert(change.receipt.hash, change.receipt.index);
         self.receipts.push(change.receipt.clone());
         self.chains.extend(change.chain);
+        self.touched.add(&change.touched);
     }
 
     /// What transactions would do if they came next, one after the other, at a time. Their rules are those of [`check`](Self::check), with what a
@@ -217,6 +224,7 @@ impl Native {
         let hash = if *only_query { invoke.query_hash(chain) } else { invoke.hash(chain) };
         let outcome = execute::transaction(state, block, invoke, hash, mode)?;
         self.settle.check(state, &outcome.diff)?;
+        self.touched.check(outcome.touched(), self.ends(&outcome))?;
         Ok(outcome)
     }
 
@@ -295,6 +303,12 @@ impl Native {
     #[must_use]
     pub fn accepted(&self) -> u32 {
         u32::try_from(self.receipts.len()).unwrap_or(u32::MAX) // At most MAX_TRANSACTIONS.
+    }
+
+    /// Slots that its transactions have touched, listed ones included: so many its list of what was read will have.
+    #[must_use]
+    pub fn touched(&self) -> usize {
+        self.touched.count()
     }
 
     /// Whether the end event is in the log.

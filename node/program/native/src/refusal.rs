@@ -171,6 +171,16 @@ pub enum Refusal {
     /// The session key didn't sign this call.
     #[error("the signature isn't that of key {0:#x} over this call")]
     Unsigned(Felt),
+    /// More slots than the list that travels with the proof can hold.
+    #[error(
+        "the shard would touch {all} storage slots, and {most} are allowed: the list that travels with its proof is bounded"
+    )]
+    Slots {
+        /// How many it would have touched.
+        all: usize,
+        /// How many it may.
+        most: usize,
+    },
     /// A read-only call of an entry point that isn't there.
     #[error("contract {contract} has no entry point {selector:#x}")]
     NoEntryPoint {
@@ -230,6 +240,7 @@ impl Coded for Refusal {
             Self::NotAllowed { .. } => "SW-NATIVE-126",
             Self::Link { .. } => "SW-NATIVE-127",
             Self::Unsigned(_) => "SW-NATIVE-128",
+            Self::Slots { .. } => "SW-NATIVE-129",
         }
     }
 
@@ -276,6 +287,9 @@ impl Coded for Refusal {
                 "Sign the call again after the last one that this key signed; if that one is lost, have the account allow another key.".into()
             }
             Self::Unsigned(_) => "Sign the call's link with the session key, for this shard's chain id.".into(),
+            Self::Slots { .. } => {
+                "Settle the shard and start another one; let contracts keep what belongs together in fewer slots.".into()
+            }
             Self::NoEntryPoint { .. } => "Call what the contract's class has: starknet_getClassAt lists it.".into(),
             Self::CallFailed(_) => "Correct the call's arguments.".into(),
             Self::Ground(error) => error.next_step(),

@@ -12,7 +12,7 @@ use super::{
     hints::{ProgramTransaction, ShardHints},
 };
 use crate::{ExecuteError, Execution, Program as _, Rules};
-use shardwire_machine::{self as machine, Stopped};
+use shardwire_machine::{self as machine, Execution as Run, Stopped};
 use shardwire_model::{Entry, Felt, Kind, ShardStart, SignedTransaction, Terms};
 use shardwire_witness::Chunk;
 use std::io;
@@ -78,7 +78,7 @@ pub(crate) fn execute_transactions(
     let dry = hints.dry;
     drop(hints);
     match result {
-        Ok((execution, _)) => Ok(execution),
+        Ok((Run { output, steps, manifest }, _)) => Ok(Execution { output, reads: Vec::new(), steps, manifest }),
         Err(Stopped::Program(_)) if dry => Err(ExecuteError::Dry),
         Err(Stopped::Program(reason)) => Err(ExecuteError::Broken { transaction, reason }),
         Err(Stopped::TooLong) => Err(ExecuteError::TooLong),

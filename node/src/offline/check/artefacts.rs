@@ -1,7 +1,7 @@
 //! The large files of a folder: proofs, and the witness chunks of what is under way. Each is read, and compared with the hash that is known of it.
 //!
 //! A proof that is missing is lost; a chunk that is missing is made or fetched again, so it is counted and no more. A chunk with another content than it
-//! should have is named, though it is made again as well: a disk that changes one file changes others.
+//! should have is named, though it is made again as well: a disk that changes one file changes others. So is a list of what a run read.
 
 use super::{Report, Stage};
 use crate::offline::Folder;
@@ -12,7 +12,7 @@ use shardwire_model::{
 use shardwire_operator::chunk_is_whole;
 use shardwire_prover::kept_chunk;
 use shardwire_store::{
-    ArtefactError, Artefacts, Disk as _, Store, StoreError, SystemDisk,
+    ArtefactError, Artefacts, Disk as _, List, Store, StoreError, SystemDisk,
     records::{ASSIGNMENTS, EXECUTIONS, JOBS},
 };
 use std::{
@@ -61,6 +61,8 @@ pub(super) fn chunks(
             let whole = chunk_is_whole(&artefacts, segment, index, stored);
             one(&named(&artefacts.operator_chunk(segment, index)), whole, report);
         }
+        let path = artefacts.operator_reads(segment);
+        list(&named(&path), artefacts.list(&path, executed.output.reads), report);
     }
     for (id, job) in store.all(&JOBS)? {
         let segment = SegmentId { shard: job.start.shard, segment: job.segment };
@@ -71,8 +73,19 @@ pub(super) fn chunks(
             let whole = kept.map(|found| found.map(|hash| hash == Some(*expected)));
             one(&named(&artefacts.fetched_chunk(id, index)), whole, report);
         }
+        let path = artefacts.fetched_reads(id);
+        list(&named(&path), artefacts.list(&path, manifest.output.reads), report);
     }
     Ok(())
+}
+
+/// Names a list that is another one than it should be.
+fn list(file: &str, found: Result<List, ArtefactError>, report: &mut Report) {
+    match found {
+        Ok(List::Damaged) => report.contradiction(file, "it isn't the list that the run's output commits to"),
+        Ok(List::Missing | List::Whole(_)) => {}
+        Err(error) => report.error(file, &error),
+    }
 }
 
 /// Counts a chunk that should be there.

@@ -68,7 +68,7 @@ async fn a_pull_is_held_for_a_while_and_those_behind_it_are_not() {
         assert_eq!(fetch.next().await.unwrap(), Pulled::Chunk(chunk(1)));
         assert_eq!(began.elapsed(), 3 * HOLD, "it comes when it exists");
         run.send_modify(|run| run.ended = true);
-        assert_eq!(fetch.next().await.unwrap(), Pulled::End(ending(2)));
+        assert_eq!(fetch.next().await.unwrap(), Pulled::End(ending(2).into()));
         assert_eq!(began.elapsed(), 3 * HOLD);
         fetch.stop().await.unwrap().finish(Hash::default()).await.unwrap();
     };

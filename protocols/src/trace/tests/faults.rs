@@ -117,8 +117,8 @@ async fn an_answer_to_another_pull_than_the_oldest_is_the_operators_fault() {
 #[tokio::test]
 async fn an_end_that_contradicts_the_chunks_is_the_operators_fault() {
     let other = |index: u32| PullResponse::Chunk(Chunk { hash: Hash::of(b"other"), ..chunk(index) });
-    let end = |chunks| PullResponse::End(ending(chunks));
-    let more_steps = PullResponse::End(Ending { steps: 7, ..ending(2) });
+    let end = |chunks| PullResponse::End(ending(chunks).into());
+    let more_steps = PullResponse::End(Ending { steps: 7, ..ending(2) }.into());
     for (responses, text) in [
         (vec![response(0), other(1), end(2)], "SW-TRACE-004 chunk 1 is not the one of the manifest"),
         (vec![response(0), response(1), response(2), end(2)], "SW-TRACE-004 chunk 2 is not the one of the manifest"),

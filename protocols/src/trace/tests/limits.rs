@@ -10,7 +10,7 @@ use crate::{
         PullResponse, Ready, RefusalReason, Refused, ResumableJob, job_id,
     },
 };
-use shardwire_model::{Felt, Hash, Kind, MAX_ENTRIES, PeerId, ShardId, Timestamp, Update};
+use shardwire_model::{Felt, Hash, Kind, MAX_ENTRIES, MAX_READS, PeerId, ShardId, Timestamp, Update};
 use shardwire_transport::{Bytes, Message, message::encode};
 
 const HASH: Hash = Hash([255; 32]);
@@ -60,14 +60,15 @@ fn each_piece_is_read_as_it_was_written_and_nothing_else_is_read() {
         key: shardwire_model::Key(LARGEST),
         value: LARGEST,
     };
-    let mut longest = Ending { chunks: vec![HASH; MAX_CHUNKS], steps: u64::MAX, ..ending(0) };
+    let reads = vec![LARGEST; MAX_READS];
+    let mut longest = Ending { chunks: vec![HASH; MAX_CHUNKS], steps: u64::MAX, reads, ..ending(0) };
     longest.output.updates = vec![update; MAX_ENTRIES];
     let responses = [
         PullResponse::Chunk(chunk(3)),
         PullResponse::Chunk(Chunk { body: Bytes::new(), ..chunk(3) }),
         PullResponse::Pending { index: 9 },
-        PullResponse::End(ending(0)),
-        PullResponse::End(longest.clone()),
+        PullResponse::End(ending(0).into()),
+        PullResponse::End(longest.clone().into()),
         PullResponse::Lost { epoch: u64::MAX },
     ];
     for response in responses {
@@ -81,6 +82,8 @@ fn each_piece_is_read_as_it_was_written_and_nothing_else_is_read() {
     }
     let too_many_chunks = Ending { chunks: vec![HASH; MAX_CHUNKS + 1], ..ending(0) };
     refused_when_read(&too_many_chunks);
+    let too_many_reads = Ending { reads: vec![LARGEST; MAX_READS + 1], ..ending(0) };
+    refused_when_read(&too_many_reads);
     longest.output.updates.push(update);
     refused_when_read(&longest);
     let too_long = Chunk { raw_bytes: MAX_CHUNK_RAW + 1, ..chunk(0) };

@@ -48,7 +48,8 @@ pub(super) fn ending(chunks: u32) -> Ending {
         ended: true,
         updates: vec![],
     };
-    Ending { chunks: (0..chunks).map(|index| chunk(index).hash).collect(), steps: 1 << 20, output }
+    let chunks = (0..chunks).map(|index| chunk(index).hash).collect();
+    Ending { chunks, steps: 1 << 20, output, reads: vec![] }
 }
 
 /// How far the run is.
@@ -127,7 +128,7 @@ impl Handler for Operator {
         let known = run.wait_for(|run| index < run.produced || run.ended).await.map(|run| *run);
         let Ok(run) = known else { return pending().await };
         if index >= run.produced {
-            return Ok(ChunkAnswer::End(ending(run.produced)));
+            return Ok(ChunkAnswer::End(ending(run.produced).into()));
         }
         *self.heard.lock().unwrap().served.entry(index).or_default() += 1;
         Ok(ChunkAnswer::Chunk(chunk(index)))
@@ -189,7 +190,7 @@ pub(super) async fn fetch_all(fetch: &mut Fetch) -> Result<(Vec<u32>, Ending), S
                 assert_eq!(got, chunk(got.index));
                 came.push(got.index);
             }
-            Pulled::End(ending) => return Ok((came, ending)),
+            Pulled::End(ending) => return Ok((came, *ending)),
             Pulled::Lost { epoch } => panic!("lost to epoch {epoch}"),
         }
     }

@@ -1,6 +1,6 @@
 use super::{INITIATOR, RESPONDER, Script, script, start, unexpected};
 use bytes::Bytes;
-use shardwire_model::{Cause, Felt, Hash, Output, PeerId, Timestamp, state_commitment};
+use shardwire_model::{Cause, Felt, Hash, Output, PeerId, Timestamp, reads, state_commitment};
 use shardwire_protocols::{
     Failure, Signed,
     trace::{
@@ -36,10 +36,12 @@ fn chunk(index: u32) -> Chunk {
 fn ending() -> Ending {
     let (before, after, transactions) = (Felt::ONE, Felt::TWO, Felt::THREE);
     let (shard, updates) = (offer().shard, Vec::new());
-    let (program, reads) = (offer().program, Felt::ZERO);
+    let list = vec![Felt::from(6), Felt::from(7)];
+    let (program, reads) = (offer().program, reads::commitment(&list));
     let output =
         Output { program, shard, segment: 0, before, after, reads, transactions, count: 5, ended: true, updates };
-    Ending { chunks: (0..CHUNKS).map(|index| chunk(index).hash).collect(), steps: 1 << 20, output }
+    let chunks = (0..CHUNKS).map(|index| chunk(index).hash).collect();
+    Ending { chunks, steps: 1 << 20, output, reads: list }
 }
 
 #[derive(Default)]
@@ -76,7 +78,7 @@ impl Handler for Operator {
         if index >= CHUNKS - 1 && !std::mem::replace(&mut *self.held.lock().unwrap(), true) {
             return pending().await;
         }
-        Ok(if index < CHUNKS { ChunkAnswer::Chunk(chunk(index)) } else { ChunkAnswer::End(ending()) })
+        Ok(if index < CHUNKS { ChunkAnswer::Chunk(chunk(index)) } else { ChunkAnswer::End(ending().into()) })
     }
 
     async fn progress(&self, _: PeerId, _: Hash, progress: Progress) -> Result<Progressed, Failure> {

@@ -217,7 +217,7 @@ impl Fraud {
             ended: true,
             updates: Vec::new(),
         };
-        ChunkAnswer::End(Ending { chunks: vec![hash], steps: 12, output })
+        ChunkAnswer::End(Ending { chunks: vec![hash], steps: 12, output, reads: Vec::new() }.into())
     }
 }
 

@@ -1,4 +1,4 @@
-//! One real proof of a game of contracts: made by the real worker, verified as a settler verifies it.
+//! One real proof of a game of contracts: made by the real worker, verified as a settler verifies it, with the list of what the run read.
 //!
 //! Where there is no worker the test builds one, which takes minutes.
 
@@ -6,10 +6,15 @@ use super::{
     dungeon::{DEADLINE, Dungeon, finish, gold, plan, player, world},
     sessions::{Game, step},
 };
-use crate::{hash, replay, tree::short};
-use shardwire_model::{Felt, Output};
+use crate::{Start, hash, replay, start::EntryKind, tree::short};
+use shardwire_model::{
+    AccountId, Coded as _, ContractId, ContractTerms, Entry, Felt, Hash, Instance, Kind, MAX_PROOF_BYTES, Maximum,
+    ShardStart, Terms, Timestamp,
+    reads::{MAX_READS_BYTES, join},
+};
 use shardwire_proving::{
-    verify::{Proven, Verifier},
+    settle::{Believed, Expected, believe},
+    verify::Verifier,
     worker::{LocateError, ProveRequest, Worker, WorkerPaths, locate_in, prove},
 };
 use shardwire_witness::Assembler;
@@ -23,6 +28,46 @@ fn worker() -> Worker {
         }
         found => found.unwrap(),
     }
+}
+
+/// What a World fixes for a shard with this start data.
+fn fixed(start: &Start) -> ShardStart {
+    let contract = |address| ContractId(address);
+    let class = |place: usize| start.classes[place].class_hash;
+    let settled: Vec<_> = start.settled().collect();
+    let kind = |kind| match kind {
+        EntryKind::Counter => Kind::Counter,
+        EntryKind::Escrow => Kind::Escrow,
+        EntryKind::Lock | EntryKind::Scratch => Kind::Lock,
+    };
+    let entry = |entry: &&crate::start::Entry| {
+        let slot = start.slot(entry);
+        Entry { kind: kind(entry.kind), contract: slot.contract, key: slot.key, guard: entry.guard }
+    };
+    let scratch = start.entries.iter().filter(|entry| entry.kind == EntryKind::Scratch);
+    let terms = ContractTerms {
+        genesis: Hash::of(b"none"),
+        begins: start.begins,
+        first_block: start.first_block,
+        sequencer: contract(start.sequencer),
+        classes: start.classes.clone(),
+        instances: start.contracts.iter().map(|it| Instance { class: class(it.class), rule: it.rule }).collect(),
+        maxima: settled.iter().map(|entry| Maximum(entry.maximum)).collect(),
+        scratch: scratch.map(|entry| start.slot(entry)).collect(),
+    };
+    let fixed = ShardStart {
+        shard: start.shard,
+        program: start.program,
+        operator: start.operator,
+        contracts: start.contracts.iter().map(|it| contract(it.address)).collect(),
+        accounts: start.contracts.iter().filter(|it| it.account).map(|it| AccountId(it.address)).collect(),
+        end_event: start.end_event,
+        deadline: Timestamp(start.deadline * 1000),
+        entries: settled.iter().map(entry).collect(),
+        terms: Terms::Contracts(Box::new(terms)),
+    };
+    assert_eq!(fixed.for_contracts().as_ref(), Ok(start));
+    fixed
 }
 
 /// Signatures of real accounts and of a session key, calls three deep, an inner failure that is undone, a transaction that is reverted, a balance that moves.
@@ -65,7 +110,19 @@ fn a_game_of_contracts_is_proven() {
     let proved = runtime.block_on(prove(&worker(), &request, std::future::pending(), |_| {})).unwrap();
     println!("{} steps, {} calls, {} bytes of witness, {proved:?}", run.steps, run.calls, witness.len());
 
-    let Proven { program, output } = Verifier::new().verify(&fs::read(&request.proof).unwrap()).unwrap();
-    assert_eq!(program, hash());
-    assert_eq!(Output::from_felts(&output).unwrap(), run.output);
+    let proof = fs::read(&request.proof).unwrap();
+    assert!(proof.len() + MAX_READS_BYTES <= MAX_PROOF_BYTES as usize, "the longest list leaves room for it");
+    let start = fixed(&dungeon.start);
+    let believed = |bytes: &[u8]| {
+        let expected = Expected { start: &start, segment: 0, before: run.output.before };
+        believe(&Verifier::new(), bytes, &expected).map_err(|error| error.code())
+    };
+    let list = run.reads.to_felts(&dungeon.start);
+    let whole = Believed { output: run.output.clone(), reads: Some(run.reads.clone()) };
+    assert_eq!(believed(&join(&list, &proof)), Ok(whole));
+    // Another first value, and no list.
+    let mut other = run.reads.clone();
+    *other.storage.values_mut().next().unwrap() += Felt::ONE;
+    assert_eq!(believed(&join(&other.to_felts(&dungeon.start), &proof)), Err("SW-SETTLE-007"));
+    assert_eq!(believed(&proof), Err("SW-SETTLE-007"));
 }

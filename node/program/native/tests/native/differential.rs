@@ -54,6 +54,9 @@ pub(crate) fn repeat(shard: &Shard, genesis: &Genesis, trees: Vec<Transaction>) 
     assert_eq!(settled, shard.native.values().unwrap());
     assert_eq!(replayed.output.count as usize, count);
     assert!(replayed.calls as usize > count);
+    // What admission counts is what the list has that travels with the proof.
+    assert_eq!(replayed.reads.storage.len(), shard.native.touched());
+    assert_eq!(replayed.reads.commitment(start), replayed.output.reads);
 }
 
 /// Plays transactions of a seed to the end event and replays them. Gives how many were reverted.
