@@ -161,3 +161,15 @@ came, minutes = json.load(sys.stdin), int(sys.argv[1])
 print(came)
 assert came["ok"] and came["kills"] >= 33 * minutes and came["shards_started"] >= 6 * minutes' "$1"
 }
+
+# The game of contracts at its full length: wallets, session keys, a real proof.
+game_of_contracts() {
+    step "the game of contracts at its full length"
+    "$programs/testnet" contracts --json | tail -n 1 | python3 -c '
+import json, sys
+came = json.load(sys.stdin)
+came["updates"] = len(came["updates"])
+print(came)
+assert came["ok"] and came["transactions"] >= 500 and came["inner_failures"] and came["reverted"]
+assert 50 <= came["invokes"] < came["session_calls"]'
+}

@@ -107,12 +107,12 @@ pub async fn run(
     // What is served over HTTP ends when this does.
     let mut served = JoinSet::new();
     let announce = |Ready { peer, listen, .. }, chains: Option<Arc<Chains>>| {
-        folder.announce(&Running { pid: std::process::id(), listen, advertise, peer, network }).map_err(boxed)?;
+        let rpc = door.as_ref().map(Door::address);
+        folder.announce(&Running { pid: std::process::id(), listen, advertise, peer, network, rpc }).map_err(boxed)?;
         let address = metrics.as_ref().map(Metrics::address);
         if let Some(metrics) = metrics {
             served.spawn(metrics.serve(telemetry));
         }
-        let rpc = door.as_ref().map(Door::address);
         if let (Some(door), Some(chains)) = (door, chains) {
             served.spawn(door.serve(chains));
         }

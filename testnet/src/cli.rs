@@ -1,6 +1,6 @@
 //! The flags.
 
-use crate::{chaos, dungeon, sim::Seeds};
+use crate::{chaos, contracts, dungeon, sim::Seeds};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -19,6 +19,8 @@ pub struct Cli {
 /// What to do instead of a run.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Play the dungeon as real Starknet contracts, over the operator's JSON-RPC door, from start to settled.
+    Contracts(Contracts),
     /// Write the workload of a seed to a file (docs/workload.md describes it) and run nothing.
     Workload(WriteWorkload),
     /// Simulate whole networks in virtual time, with everything that can go wrong, and check what is left of them.
@@ -92,6 +94,14 @@ pub struct Run {
     /// Play this workload file instead of a dungeon run from a seed.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["players", "transactions", "seed"])]
     pub workload: Option<PathBuf>,
+    /// What becomes of the network.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Where a network is, what becomes of it, and how the result is told.
+#[derive(Clone, Debug, Args)]
+pub struct Place {
     /// Keep the nodes' data in this folder, which must be new or empty, and leave it there.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -101,6 +111,31 @@ pub struct Run {
     /// Print one JSON object on the last line of standard output, and all else on standard error.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `testnet contracts`.
+#[derive(Clone, Debug, Args)]
+pub struct Contracts {
+    /// How many play (1 to 64).
+    #[arg(long, value_name = "N", default_value_t = contracts::Options::default().players)]
+    pub players: usize,
+    /// How many transactions (1 to 16384); the last one ends the shard.
+    #[arg(long, value_name = "N", default_value_t = contracts::Options::default().transactions)]
+    pub transactions: usize,
+    /// Which of all such games; the order in which the operator takes transactions differs from run to run.
+    #[arg(long, value_name = "N", default_value_t = contracts::Options::default().seed)]
+    pub seed: u64,
+    /// What becomes of the network.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+impl Contracts {
+    /// As the game takes it.
+    #[must_use]
+    pub const fn options(&self) -> contracts::Options {
+        contracts::Options { players: self.players, transactions: self.transactions, seed: self.seed }
+    }
 }
 
 /// A dungeon run from a seed.
@@ -142,7 +177,7 @@ mod tests {
     #[test]
     fn a_run_without_flags_is_the_default_dungeon() {
         let cli = Cli::try_parse_from(["testnet"]).expect("flags");
-        assert!(cli.command.is_none() && !cli.run.json && !cli.run.keep);
+        assert!(cli.command.is_none() && !cli.run.place.json && !cli.run.place.keep);
         assert_eq!(cli.run.dungeon.options(), dungeon::Options::default());
     }
 
@@ -152,6 +187,7 @@ mod tests {
         assert_eq!(refused(&["testnet", "--players", "many"]), ErrorKind::ValueValidation);
         assert_eq!(refused(&["testnet", "--data"]), ErrorKind::InvalidValue);
         assert_eq!(refused(&["testnet", "chaos", "--minutes", "0"]), ErrorKind::ValueValidation);
+        assert_eq!(refused(&["testnet", "contracts", "--workload", "w.json"]), ErrorKind::UnknownArgument);
         assert!(Cli::try_parse_from(["testnet", "workload", "--out", "w.json", "--seed", "3"]).is_ok());
     }
 }

@@ -2,13 +2,13 @@
 
 use crate::{
     chaos,
-    cli::{Chaos, Cli, Command, Run, Sim, WriteWorkload},
-    dungeon,
+    cli::{Chaos, Cli, Command, Contracts, Place, Run, Sim, WriteWorkload},
+    contracts, dungeon,
     error::TestnetError,
-    network::{Network, NetworkFolder, Programs, binary, worker},
+    network::{Network, NetworkError, NetworkFolder, Programs, binary, worker},
     progress::Reporter,
     recompute::recompute,
-    report::{self, Report},
+    report::{self, Outcome},
     run::run_workload,
     sim::{Seeds, campaign},
 };
@@ -26,6 +26,7 @@ pub fn main(cli: &Cli) -> ExitCode {
         Some(Command::Workload(flags)) => write_workload(flags).map(|()| true),
         Some(Command::Sim(flags)) => simulate(flags),
         Some(Command::Chaos(flags)) => storm(flags),
+        Some(Command::Contracts(flags)) => game_of_contracts(flags),
         None => run(&cli.run),
     };
     match outcome {
@@ -33,7 +34,12 @@ pub fn main(cli: &Cli) -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             complain_of(&error);
-            if cli.command.is_none() && cli.run.json {
+            let place = match &cli.command {
+                Some(Command::Contracts(flags)) => Some(&flags.place),
+                None => Some(&cli.run.place),
+                Some(_) => None,
+            };
+            if place.is_some_and(|place| place.json) {
                 // Where nobody reads the object, the exit code tells.
                 let _ = print(&format!("{}\n", report::failure(&error)));
             }
@@ -174,17 +180,49 @@ fn workload(flags: &Run) -> Result<Workload, TestnetError> {
 
 /// Whether it settled as it should.
 fn run(flags: &Run) -> Result<bool, TestnetError> {
-    let mut reporter = Reporter::for_this_process();
     // Whatever can be refused is refused before anything is built or started.
     let workload = workload(flags)?;
     let expected = recompute(&workload)?;
-    NetworkFolder::refuse(flags.data.as_deref())?;
+    let title = title(&workload.name, workload.players.len(), workload.transactions.len());
+    launch(
+        &flags.place,
+        &title,
+        async |folder, programs| Network::init(folder, programs, &workload).await,
+        async |network, reporter| run_workload(network, &workload, &expected, &mut Vec::new(), reporter).await,
+    )
+}
+
+/// Whether it settled as it should.
+fn game_of_contracts(flags: &Contracts) -> Result<bool, TestnetError> {
+    let playing = contracts::Playing::new(flags.options())?;
+    let title = title("game of contracts", playing.players(), playing.transactions());
+    launch(
+        &flags.place,
+        &title,
+        async |folder, programs| playing.network(folder, programs).await,
+        async |network, reporter| contracts::run(network, &playing, reporter).await,
+    )
+}
+
+fn title(name: &str, players: usize, transactions: usize) -> String {
+    format!("{name} of {players} players and {transactions} transactions")
+}
+
+/// Makes a network, has something played on it, and ends it. Whether it came out as it should.
+fn launch<R: Outcome>(
+    place: &Place,
+    title: &str,
+    make: impl AsyncFnOnce(NetworkFolder, &Programs) -> Result<Network, NetworkError>,
+    play: impl AsyncFnOnce(&mut Network, &mut Reporter) -> Result<R, TestnetError>,
+) -> Result<bool, TestnetError> {
+    let mut reporter = Reporter::for_this_process();
+    NetworkFolder::refuse(place.data.as_deref())?;
     let programs = programs(&mut |line| reporter.say(line))?;
     runtime()?.block_on(async {
         let mut interruptions = Interruptions::new()?;
         // From here on nothing ends this program but its end, so that a folder which isn't kept goes with it.
-        let folder = NetworkFolder::new(flags.data.as_deref())?;
-        let mut made = pin!(Network::init(folder, &programs, &workload));
+        let folder = NetworkFolder::new(place.data.as_deref())?;
+        let mut made = pin!(make(folder, &programs));
         let mut network = tokio::select! {
             biased;
             () = interruptions.next() => {
@@ -194,14 +232,8 @@ fn run(flags: &Run) -> Result<bool, TestnetError> {
             }
             network = &mut made => network?,
         };
-        let title = format!(
-            "{} of {} players and {} transactions",
-            workload.name,
-            workload.players.len(),
-            workload.transactions.len()
-        );
         reporter.say(&format!("{title}, in {}", network.folder().path().display()));
-        if flags.keep {
+        if place.keep {
             network.untie();
         }
         let played = tokio::select! {
@@ -209,11 +241,11 @@ fn run(flags: &Run) -> Result<bool, TestnetError> {
             () = interruptions.next() => Err(TestnetError::Interrupted),
             played = async {
                 network.start(&mut |line| reporter.say(line)).await?;
-                run_workload(&mut network, &workload, &expected, &mut Vec::new(), &mut reporter).await
+                play(&mut network, &mut reporter).await
             } => played,
         };
         reporter.finish();
-        conclude(flags, network, played, &programs.node, &mut reporter, &mut interruptions).await
+        conclude(place, network, played, &programs.node, &mut reporter, &mut interruptions).await
     })
 }
 
@@ -225,21 +257,21 @@ fn programs(say: &mut dyn FnMut(&str)) -> Result<Programs, TestnetError> {
 
 /// Ends or leaves the network, and tells what came out.
 async fn conclude(
-    flags: &Run,
+    place: &Place,
     mut network: Network,
-    played: Result<Report, TestnetError>,
+    played: Result<impl Outcome, TestnetError>,
     program: &Path,
     reporter: &mut Reporter,
     interruptions: &mut Interruptions,
 ) -> Result<bool, TestnetError> {
     let ok = match played {
         Ok(report) => {
-            let tables = report::tables(&report);
-            if flags.json {
-                reporter.say(&tables);
-                print(&format!("{}\n", report::object(&report)))?;
+            let text = report.text();
+            if place.json {
+                reporter.say(&text);
+                print(&format!("{}\n", report.object()))?;
             } else {
-                print(&format!("\n{tables}"))?;
+                print(&format!("\n{text}"))?;
             }
             report.is_ok()
         }
@@ -257,7 +289,7 @@ async fn conclude(
             return Err(error);
         }
     };
-    if flags.keep {
+    if place.keep {
         reporter.say(&how_to_reach(network, program));
     } else {
         network.stop().await;

@@ -1,6 +1,7 @@
 //! Why a run ends without settling its shard.
 
 use crate::{
+    contracts::ContractsError,
     dungeon::DungeonError,
     limits::{PATIENCE, TIME_LIMIT},
     network::{NetworkError, binary::BinaryError, worker::WorkerError},
@@ -24,6 +25,9 @@ pub enum TestnetError {
     /// The workload breaks a rule.
     #[error(transparent)]
     Broken(#[from] Broken),
+    /// The game of contracts can't be played on.
+    #[error(transparent)]
+    Contracts(#[from] ContractsError),
     /// The node's program wasn't found or couldn't be built.
     #[error(transparent)]
     Binary(#[from] BinaryError),
@@ -109,7 +113,12 @@ impl TestnetError {
     /// The exit code: 2 for misuse, otherwise 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Dungeon(_) | Self::Flags(_)) { 2 } else { 1 }
+        let misuse = match self {
+            Self::Dungeon(_) | Self::Flags(_) => true,
+            Self::Contracts(error) => error.is_misuse(),
+            _ => false,
+        };
+        if misuse { 2 } else { 1 }
     }
 }
 
@@ -119,6 +128,7 @@ impl Coded for TestnetError {
             Self::Dungeon(error) => error.code(),
             Self::Workload(error) => error.code(),
             Self::Broken(error) => error.code(),
+            Self::Contracts(error) => error.code(),
             Self::Binary(error) => error.code(),
             Self::Worker(error) => error.code(),
             Self::Network(error) => error.code(),
@@ -140,6 +150,7 @@ impl Coded for TestnetError {
             Self::Dungeon(error) => error.next_step(),
             Self::Workload(error) => error.next_step(),
             Self::Broken(error) => error.next_step(),
+            Self::Contracts(error) => error.next_step(),
             Self::Binary(error) => error.next_step(),
             Self::Worker(error) => error.next_step(),
             Self::Network(error) => error.next_step(),

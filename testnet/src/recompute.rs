@@ -4,7 +4,7 @@
 //! not with the merge rules. Whole numbers, maps, and the rules of the game as `docs/workload.md` states them.
 
 use shardwire_model::{AccountId, Call, Coded, Felt, Key, Kind, Slot};
-use shardwire_workload::{UnsignedTransaction, Workload};
+use shardwire_workload::{UnsignedTransaction, Workload, World};
 use std::{collections::BTreeMap, fmt};
 
 /// A storage address's kind and value.
@@ -209,9 +209,8 @@ fn number(value: Felt) -> String {
 
 /// Every difference between the settled World and the recomputation, by storage address.
 #[must_use]
-pub fn differences(workload: &Workload, recomputed: &State, settled: &State) -> Vec<Difference> {
-    let names: BTreeMap<Slot, String> = workload
-        .world
+pub fn differences(world: &World, recomputed: &State, settled: &State) -> Vec<Difference> {
+    let names: BTreeMap<Slot, String> = world
         .storage
         .iter()
         .filter_map(|it| match (&it.name, &it.of) {

@@ -325,8 +325,14 @@ async fn the_node_of_a_data_folder_is_asked_as_itself() {
 
     let folder = DataFolder::open(&root).unwrap();
     let (_, target) = StandIn::new(folder.identity().clone()).start();
-    let running =
-        Running { pid: 1, listen: target.address, advertise: None, peer: target.peer, network: "local".into() };
+    let running = Running {
+        pid: 1,
+        listen: target.address,
+        advertise: None,
+        peer: target.peer,
+        network: "local".into(),
+        rpc: None,
+    };
     folder.announce(&running).unwrap();
     let mut client = connect().await.unwrap();
     assert_eq!(client.status().await.unwrap().peer, target.peer);

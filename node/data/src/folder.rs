@@ -35,6 +35,9 @@ pub struct Running {
     pub peer: PeerId,
     /// The name of its network.
     pub network: String,
+    /// Where it serves wallets, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpc: Option<SocketAddr>,
 }
 
 impl Running {
@@ -42,6 +45,12 @@ impl Running {
     #[must_use]
     pub fn dial(&self) -> SocketAddr {
         from_here(self.listen)
+    }
+
+    /// Where a wallet on this machine finds its door, if it has one.
+    #[must_use]
+    pub fn door(&self) -> Option<SocketAddr> {
+        self.rpc.map(from_here)
     }
 }
 

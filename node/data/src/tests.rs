@@ -223,7 +223,14 @@ fn a_folder_belongs_to_one_process() {
 }
 
 fn running(peer: PeerId) -> Running {
-    Running { pid: 42, listen: "0.0.0.0:7000".parse().unwrap(), advertise: None, peer, network: "local".into() }
+    Running {
+        pid: 42,
+        listen: "0.0.0.0:7000".parse().unwrap(),
+        advertise: None,
+        peer,
+        network: "local".into(),
+        rpc: None,
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@
 mod data;
 mod evidence;
 mod failure;
+mod genesis;
 mod history;
 mod init;
 mod logging;
@@ -31,6 +32,7 @@ mod status;
 mod stop;
 mod submit;
 mod version;
+mod wallet;
 mod wire;
 mod world;
 

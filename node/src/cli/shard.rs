@@ -1,13 +1,15 @@
-//! `shardwire shard start`, `shard abort`, `shard retry`, `shard submit`, `shard end` and `shard status`.
+//! `shardwire shard start`, `shard abort`, `shard retry`, `shard submit`, `shard end` and `shard status`; the list of the noun's verbs.
 
 use super::{
     failure::Failure,
+    genesis::{self, GenesisArgs, SlotArgs},
     history::{self, HistoryArgs},
     named::{PeerName, ProgramName, ShardName},
     node::{ask, connect, wait_for},
     output::{Answer, columns},
     request,
     submit::{SubmitArgs, end, submit},
+    wallet::{self, CallArgs, ClassArgs, InvokeArgs, TraceArgs},
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -73,6 +75,40 @@ pub(super) enum ShardCommand {
         shardwire shard status --data ./operator\n  \
         shardwire shard status --data ./operator 0x1234")]
     Status(ShardStatusArgs),
+    /// Ask a contract of a shard, over its operator's door for wallets; nothing changes
+    #[command(
+        after_help = "The state after the newest transaction is asked. What a function takes, `shard class` shows.\n\nExamples:\n  \
+        shardwire shard call --data ./operator 0x601d balance_of 0x1001\n  \
+        shardwire shard call --rpc http://127.0.0.1:5050 --shard 0x1234 0x601d balance_of 0x1001"
+    )]
+    Call(CallArgs),
+    /// Call a contract of a shard in a signed transaction of an account: INVOKE v3, as wallets make it
+    #[command(
+        after_help = "The transaction is signed for the shard's chain and for none else, and costs nothing. The exit code is 1 if it is\n\
+        in the log but reverted.\n\nExample:\n  \
+        shardwire shard invoke --data ./operator --account 0x1001 --key anna.key 0x601d transfer 0x1002 30 0"
+    )]
+    Invoke(InvokeArgs),
+    /// Show the calls that a transaction made, with what they returned and emitted
+    #[command(
+        after_help = "Doors keep the calls of their newest transactions alone; of older ones, the receipt stays, and what they changed.\n\n\
+        Example:\n  shardwire shard trace --data ./operator 0x5f3a"
+    )]
+    Trace(TraceArgs),
+    /// Show the class of a contract: its functions, with what they take and return
+    #[command(after_help = "With --out it is written as Sierra, as compilers and tools read it.\n\nExamples:\n  \
+        shardwire shard class --data ./operator 0x601d\n  \
+        shardwire shard class --rpc http://127.0.0.1:5050 --hash 0x5c1d --out gold.json")]
+    Class(ClassArgs),
+    /// Show what a start request says of a genesis file: its hash, its classes with what they compile to, its contracts; needs no node
+    #[command(
+        after_help = "The classes are compiled, as settler and operator will do it; what a shard can't have is refused here, too.\n\n\
+        Example:\n  shardwire shard genesis game/genesis.json"
+    )]
+    Genesis(GenesisArgs),
+    /// Show the storage address of a contract's variable, or of what a mapping has under keys; needs no node
+    #[command(after_help = "Example:\n  shardwire shard slot balances 0x1001")]
+    Slot(SlotArgs),
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +157,12 @@ impl ShardCommand {
             Self::End(args) => wait_for(end(root, &args)),
             Self::History(args) => wait_for(history::history(root, &args)),
             Self::Status(args) => wait_for(status(root, &args)),
+            Self::Call(args) => wait_for(wallet::call(root, &args)),
+            Self::Invoke(args) => wait_for(wallet::invoke(root, &args)),
+            Self::Trace(args) => wait_for(wallet::trace(root, &args)),
+            Self::Class(args) => wait_for(wallet::class(root, &args)),
+            Self::Genesis(args) => genesis::genesis(&args),
+            Self::Slot(args) => genesis::slot(&args),
         }
     }
 }

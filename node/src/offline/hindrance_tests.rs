@@ -32,7 +32,7 @@ fn starts(root: &Path) -> Result<(), RunError> {
     let folder = DataFolder::open(root).map_err(boxed)?;
     drop(Store::open(&SystemDisk, &folder.paths().store(), &LAYOUT).map_err(boxed)?);
     let (peer, network) = (folder.identity().peer(), "local".into());
-    let running = Running { pid: 1, listen: ([127, 0, 0, 1], 1).into(), advertise: None, peer, network };
+    let running = Running { pid: 1, listen: ([127, 0, 0, 1], 1).into(), advertise: None, peer, network, rpc: None };
     folder.announce(&running).map_err(boxed)
 }
 

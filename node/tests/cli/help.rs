@@ -3,7 +3,7 @@
 use super::{run, shardwire};
 use std::path::Path;
 
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 30] = [
     &[],
     &["init"],
     &["run"],
@@ -15,6 +15,12 @@ const COMMANDS: [&[&str]; 24] = [
     &["shard", "history"],
     &["shard", "submit"],
     &["shard", "status"],
+    &["shard", "call"],
+    &["shard", "invoke"],
+    &["shard", "trace"],
+    &["shard", "class"],
+    &["shard", "genesis"],
+    &["shard", "slot"],
     &["peer"],
     &["peer", "ban"],
     &["peer", "evidence"],

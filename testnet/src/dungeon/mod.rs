@@ -13,7 +13,7 @@
 //! Bounds: [`MAX_PLAYERS`], [`shardwire_model::MAX_TRANSACTIONS`].
 
 mod dice;
-mod names;
+pub(crate) mod names;
 #[cfg(test)]
 mod tests;
 

@@ -7,7 +7,7 @@ const NAMES: [&str; 32] = [
 ];
 
 /// A name for each of them: the second Ada is "Ada 2".
-pub(super) fn name(index: usize) -> String {
+pub(crate) fn name(index: usize) -> String {
     let name = NAMES[index % NAMES.len()];
     match index / NAMES.len() {
         0 => name.into(),

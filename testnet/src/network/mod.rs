@@ -15,7 +15,7 @@ pub use node::{Node, Programs, START_TIME, STOP_TIME};
 
 use shardwire_model::Role;
 use shardwire_workload::Workload;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Every node's network.
 pub const NETWORK: &str = "testnet";
@@ -40,8 +40,16 @@ impl Network {
             path: file.clone(),
             reason: std::io::Error::other(error.problem.to_string()),
         })?;
+        Self::with_world(folder, programs, &file).await
+    }
+
+    /// Makes the data folders; the World begins with the storage in this file.
+    ///
+    /// # Errors
+    /// [`NetworkError::Init`] if a node's folder can't be made.
+    pub async fn with_world(folder: NetworkFolder, programs: &Programs, file: &Path) -> Result<Self, NetworkError> {
         let [settler, operator, prover] = ROLES;
-        let settler = Node::init(settler, programs, folder.path(), Some(&file)).await?;
+        let settler = Node::init(settler, programs, folder.path(), Some(file)).await?;
         let world = settler.data().join("world.json");
         let operator = Node::init(operator, programs, folder.path(), Some(&world)).await?;
         let prover = Node::init(prover, programs, folder.path(), Some(&world)).await?;

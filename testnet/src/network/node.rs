@@ -42,6 +42,8 @@ pub struct Node {
     peer: PeerId,
     /// Where it listens; fixed after the first start, so that its peers find it after another.
     listen: SocketAddr,
+    /// Where it serves wallets, if it does.
+    rpc: Option<SocketAddr>,
     /// Who else may control it.
     admins: Vec<PeerId>,
     /// The rest of its configuration, as its file has it.
@@ -119,6 +121,7 @@ impl Node {
             data,
             peer,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            rpc: None,
             admins: Vec::new(),
             settings: String::new(),
             tied: true,
@@ -142,6 +145,7 @@ impl Node {
             data,
             peer: self.peer,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            rpc: None,
             admins: self.admins.clone(),
             settings: self.settings.clone(),
             tied: self.tied,
@@ -167,6 +171,12 @@ impl Node {
         self.listen
     }
 
+    /// Where it serves wallets; nowhere unless its [settings](Self::with_settings) say so and it runs.
+    #[must_use]
+    pub fn rpc(&self) -> Option<SocketAddr> {
+        self.rpc
+    }
+
     /// Its data folder.
     #[must_use]
     pub fn data(&self) -> &Path {
@@ -186,8 +196,14 @@ impl Node {
 
     /// Gives it further tables of `shardwire.toml`, from its next start on.
     #[must_use]
-    pub fn with_settings(self, tables: &str) -> Self {
-        Self { settings: tables.to_owned(), ..self }
+    pub fn with_settings(mut self, tables: &str) -> Self {
+        self.set(tables);
+        self
+    }
+
+    /// As [`with_settings`](Self::with_settings).
+    pub(crate) fn set(&mut self, tables: &str) {
+        tables.clone_into(&mut self.settings);
     }
 
     /// Lets the next process of it outlive us.
@@ -252,7 +268,7 @@ impl Node {
             self.alive()?;
             let running = DataPaths::existing(&self.data).and_then(|paths| paths.running());
             if let Some(running) = running.ok().filter(|running| Some(running.pid) == pid) {
-                self.listen = running.listen;
+                (self.listen, self.rpc) = (running.listen, running.rpc);
                 return Ok(());
             }
             if Instant::now() >= end {

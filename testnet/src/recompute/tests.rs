@@ -72,13 +72,13 @@ fn counters_that_outgrow_their_range_are_told() {
 fn every_difference_is_listed_with_its_name() {
     let workload = example();
     let state = recompute(&workload).expect("it obeys the rules").state;
-    assert_eq!(differences(&workload, &state, &state), []);
+    assert_eq!(differences(&workload.world, &state, &state), []);
     let mut settled = state.clone();
     settled.insert(slot(0x100), Value { kind: Kind::Counter, value: Felt::from(94u64) });
     settled.insert(slot(0x103), Value { kind: Kind::Counter, value: Felt::ONE });
     settled.remove(&slot(0x101));
     settled.insert(slot(0x999), Value { kind: Kind::Lock, value: Felt::TWO });
-    let texts: Vec<String> = differences(&workload, &state, &settled).iter().map(ToString::to_string).collect();
+    let texts: Vec<String> = differences(&workload.world, &state, &settled).iter().map(ToString::to_string).collect();
     assert_eq!(
         texts,
         [

@@ -7,10 +7,24 @@ mod tests;
 
 pub use json::{failure, object};
 pub use tables::tables;
+pub(crate) use tables::{rendered, table};
 
 use crate::{figures::Figures, recompute::State};
+use serde_json::Value;
 use shardwire_workload::Workload;
 use std::time::Duration;
+
+/// What a run came to.
+pub(crate) trait Outcome {
+    /// Whether what is settled is what was recomputed.
+    fn is_ok(&self) -> bool;
+
+    /// For people.
+    fn text(&self) -> String;
+
+    /// For programs.
+    fn object(&self) -> Value;
+}
 
 /// A shard that was settled.
 #[derive(Clone, Debug)]
@@ -32,5 +46,19 @@ impl Report {
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.differences.is_empty()
+    }
+}
+
+impl Outcome for Report {
+    fn is_ok(&self) -> bool {
+        Self::is_ok(self)
+    }
+
+    fn text(&self) -> String {
+        tables(self)
+    }
+
+    fn object(&self) -> Value {
+        object(self)
     }
 }

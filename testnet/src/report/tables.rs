@@ -79,13 +79,13 @@ fn aligned(changes: &[Option<Change>]) -> Vec<String> {
     changes.iter().map(cell).collect()
 }
 
-fn table(header: Vec<String>) -> Table {
+pub(crate) fn table(header: Vec<String>) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED).apply_modifier(UTF8_ROUND_CORNERS).set_header(header);
     table
 }
 
-fn rendered(table: &Table) -> String {
+pub(crate) fn rendered(table: &Table) -> String {
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n")
 }

@@ -68,7 +68,7 @@ fn differences_are_all_told() {
     let recomputed = report.settled.clone();
     let key = *report.settled.keys().next().expect("storage");
     report.settled.remove(&key);
-    let differences = recompute::differences(&report.workload, &recomputed, &report.settled);
+    let differences = recompute::differences(&report.workload.world, &recomputed, &report.settled);
     report.differences = differences.iter().map(ToString::to_string).collect();
     let text = tables(&report);
     assert!(text.contains("✗ The settled state differs from the recomputation in 1 place:"), "{text}");

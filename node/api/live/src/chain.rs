@@ -76,6 +76,10 @@ impl<L: Log> Chain for LiveChain<L> {
         self.live.simulate(transactions, at)
     }
 
+    fn trace(&self, place: u32) -> Option<Simulated> {
+        self.live.trace(place)
+    }
+
     fn session(&self, key: Felt) -> Result<Session, Refusal> {
         self.live.session(key)
     }

@@ -16,6 +16,7 @@ mod chain;
 mod error;
 mod live;
 mod memory;
+mod traces;
 
 pub use chain::{LiveChain, Log};
 pub use error::{LiveError, refused};

@@ -3,25 +3,27 @@
 use crate::{
     LiveError,
     error::{refused, unreadable},
+    traces::Traces,
 };
 use shardwire_model::{
     Clock, ContractId, Felt, Key,
     execution::{Sent, Simulate, Simulated},
     sierra::Sierra,
 };
-use shardwire_native::{Change, Checked, Native, Refusal as Rule, starknet_version};
+use shardwire_native::{Change, Checked, Native, Outcome, Refusal as Rule, starknet_version};
 use shardwire_rpc::{
     At, Journal, Refusal,
     chain::{Call, Session},
     journal::{Entry, Origin},
 };
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// See the [crate](crate).
 #[derive(Debug)]
 pub struct Live {
     now: RwLock<Arc<Native>>,
     journal: Journal,
+    traces: Mutex<Traces<Outcome>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -38,7 +40,7 @@ impl Live {
             sequencer: start.sequencer,
             starknet_version: starknet_version(),
         });
-        Self { now: RwLock::new(Arc::new(native)), journal, clock }
+        Self { now: RwLock::new(Arc::new(native)), journal, traces: Mutex::default(), clock }
     }
 
     /// The state of the moment. It stays as it is while it is held.
@@ -75,6 +77,10 @@ impl Live {
         let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
         // Who asked has its state; otherwise nothing is copied.
         Arc::make_mut(&mut now).apply(change);
+        let mut traces = self.traces.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = change.outcome();
+        traces.keep(change.receipt().index, outcome.felts(), outcome.clone());
+        drop(traces);
         // Under the lock: the journal never shows more than the state.
         self.journal.push(Entry { transaction, receipt: change.receipt().clone(), signed });
     }
@@ -141,6 +147,13 @@ impl Live {
         let native = self.at(at).map_err(|refusal| (0, refusal))?;
         let simulated = native.simulate(transactions, self.time(&native));
         simulated.map_err(|(place, refusal)| (place, refused(&refusal)))
+    }
+
+    /// What the transaction at a place in the log did, call by call, if that is kept.
+    #[must_use]
+    pub fn trace(&self, place: u32) -> Option<Simulated> {
+        let outcome = self.traces.lock().unwrap_or_else(PoisonError::into_inner).get(place)?;
+        Some(outcome.simulated())
     }
 
     fn at(&self, at: At) -> Result<Arc<Native>, Refusal> {

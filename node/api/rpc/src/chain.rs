@@ -68,6 +68,9 @@ pub trait Chain: Send + Sync + 'static {
     /// The place in the list and the [`Refusal`] of the first that would be refused.
     fn simulate(&self, transactions: &[Simulate], at: At) -> Result<Vec<Simulated>, (usize, Refusal)>;
 
+    /// What the transaction at a place in the log did, call by call; none if that isn't kept.
+    fn trace(&self, place: u32) -> Option<Simulated>;
+
     /// How far the chain of a session key is here.
     ///
     /// # Errors

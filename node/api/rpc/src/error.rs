@@ -75,6 +75,9 @@ pub(crate) enum RpcError {
     /// No such transaction.
     #[error("transaction {0:#x} is not in this shard's log")]
     NoTransaction(Felt),
+    /// It is there, and the calls that it made aren't kept.
+    #[error("the calls of transaction {0:#x} aren't kept: a shard keeps those of its newest transactions")]
+    NoTrace(Felt),
     /// It was there, and an abort undid it.
     #[error("the shard was aborted: transaction {0:#x} is undone")]
     Undone(Felt),
@@ -146,6 +149,7 @@ impl Coded for RpcError {
             Self::Nonce(_) => "SW-RPC-121",
             Self::Reverted(_) => "SW-RPC-122",
             Self::Unanswered => "SW-RPC-123",
+            Self::NoTrace(_) => "SW-RPC-124",
             Self::Submit(refusal) | Self::Read(refusal) => refusal.code(),
             Self::Simulate { reason, .. } => reason.code(),
         }
@@ -171,6 +175,7 @@ impl Coded for RpcError {
             Self::NoContract(_) | Self::NoClass(_) => "Use what the shard was started with.".into(),
             Self::NoIndex { .. } => "Each transaction is a block of its own: ask for index 0.".into(),
             Self::NoTransaction(_) => "Submit it, or ask the shard to which it was submitted.".into(),
+            Self::NoTrace(_) => "Read its receipt, or what its block changed with starknet_getStateUpdate.".into(),
             Self::Undone(_) => "Read the balances on the chain: escrow and locks went back.".into(),
             Self::Page => "Ask for a smaller chunk_size, and follow the continuation token.".into(),
             Self::Token => "Begin again without a token.".into(),
@@ -202,6 +207,7 @@ impl RpcError {
             Self::NoClass(_) => (28, "Class hash not found"),
             Self::NoIndex { .. } => (27, "Invalid transaction index in a block"),
             Self::NoTransaction(_) | Self::Undone(_) => (29, "Transaction hash not found"),
+            Self::NoTrace(_) => (10, "No trace available for transaction"),
             Self::Page => (31, "Requested page size is too big"),
             Self::Token => (33, "The supplied continuation token is invalid or unknown"),
             Self::FilterKeys => (34, "Too many keys provided in a filter"),
@@ -231,6 +237,8 @@ impl RpcError {
         let (code, message) = self.code_and_message();
         let text = self.text();
         let data = match (code, self) {
+            // Starknet has two words for it, and the transaction is certainly received.
+            (10, _) => json!({ "status": "RECEIVED", "reason": text }),
             (40, _) => json!({ "revert_error": text }),
             (41, Self::Simulate { place, .. }) => json!({ "transaction_index": place, "execution_error": text }),
             _ => Value::String(text),
@@ -390,6 +398,11 @@ mod tests {
                 RpcError::NoTransaction(Felt::TWO),
                 29,
                 "transaction 0x2 is not in this shard's log (SW-RPC-114). Submit it, or ask the shard to which it was submitted.".into(),
+            ),
+            (
+                RpcError::NoTrace(Felt::TWO),
+                10,
+                "the calls of transaction 0x2 aren't kept: a shard keeps those of its newest transactions (SW-RPC-124). Read its receipt, or what its block changed with starknet_getStateUpdate.".into(),
             ),
             (
                 RpcError::Undone(Felt::TWO),

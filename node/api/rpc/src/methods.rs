@@ -62,6 +62,7 @@ impl Endpoint {
             "getTransactionByBlockIdAndIndex" => self.transaction_at(params::read(method, params)?).await,
             "getTransactionReceipt" => self.receipt(params::read(method, params)?).await,
             "getTransactionStatus" => self.status(&params::read(method, params)?),
+            "traceTransaction" => self.trace(params::read(method, params)?).await,
             "getEvents" => self.events(method, params::read::<params::Events>(method, params)?.filter).await,
             "getNonce" => self.nonce(params::read(method, params)?).await,
             "getStorageAt" => self.storage(params::read(method, params)?).await,
@@ -173,6 +174,17 @@ impl Endpoint {
         let view = self.view();
         let (_, entry) = view.transaction(asked.transaction_hash.0)?;
         json(&answer::status(view, &entry))
+    }
+
+    async fn trace(&self, asked: params::Transaction) -> Result<Box<RawValue>, RpcError> {
+        let hash = asked.transaction_hash.0;
+        let (place, entry) = self.view().transaction(hash)?;
+        let version = self.version;
+        self.blocking(move |chain| {
+            let traced = chain.trace(place).ok_or(RpcError::NoTrace(hash))?;
+            json(&answer::trace(version, traced, entry.uses_nonce()))
+        })
+        .await?
     }
 
     async fn events(&self, method: &str, asked: params::Filter) -> Result<Box<RawValue>, RpcError> {
@@ -414,9 +426,15 @@ impl Endpoint {
 /// How many calls a call counts.
 pub(crate) fn cost(method: &str) -> u32 {
     match method.strip_prefix("starknet_") {
-        Some("call" | "estimateFee" | "simulateTransactions" | "addInvokeTransaction" | "getClass" | "getClassAt") => {
-            bounds::EXECUTION_CALLS
-        }
+        Some(
+            "call"
+            | "estimateFee"
+            | "simulateTransactions"
+            | "addInvokeTransaction"
+            | "getClass"
+            | "getClassAt"
+            | "traceTransaction",
+        ) => bounds::EXECUTION_CALLS,
         None if method == ADD_SESSION_CALL => bounds::EXECUTION_CALLS,
         _ => 1,
     }
@@ -434,7 +452,7 @@ fn not_here(name: &str) -> Option<&'static str> {
         "addDeployAccountTransaction" => "its accounts are those that it was started with",
         "estimateMessageFee" | "getMessagesStatus" => "it has no messages from L1",
         "getStorageProof" => "it keeps no tries; its proof is made when it has ended",
-        "traceTransaction" | "traceBlockTransactions" => "what is past is not executed again; simulate it",
+        "traceBlockTransactions" => "each block has one transaction: ask for its trace",
         "getCompiledCasm" => "compile the class of starknet_getClass",
         _ => return None,
     })

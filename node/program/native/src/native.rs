@@ -210,13 +210,7 @@ impl Native {
             if place + 1 < transactions.len() {
                 state.to_mut().apply(&outcome.diff);
             }
-            all.push(Simulated {
-                validate: outcome.validation(),
-                execute: outcome.execution(),
-                status: outcome.status,
-                gas: outcome.gas,
-                diff: outcome.diff,
-            });
+            all.push(outcome.simulated());
         }
         Ok(all)
     }

@@ -5,7 +5,7 @@ use blockifier::execution::{call_info::CallInfo, entry_point::CallType};
 use shardwire_contracts::tree::{self, Call, Session, Transaction};
 use shardwire_model::{
     ContractId, Felt, Invoke, SessionCall, SessionHashes,
-    execution::{CallKind, Event, Invocation},
+    execution::{CallKind, Event, Invocation, Simulated},
 };
 
 impl Outcome {
@@ -43,6 +43,34 @@ impl Outcome {
     pub fn execution(&self) -> Invocation {
         invocation(&self.execute)
     }
+
+    /// All of it, for people and their tools.
+    #[must_use]
+    pub fn simulated(&self) -> Simulated {
+        Simulated {
+            validate: self.validation(),
+            execute: self.execution(),
+            status: self.status.clone(),
+            gas: self.gas,
+            diff: self.diff.clone(),
+        }
+    }
+
+    /// Felts of all its calls: what they were given, returned and emitted, and some for each of them. What keeping them costs.
+    #[must_use]
+    pub fn felts(&self) -> usize {
+        self.validate.iter().chain([&self.execute]).map(felts).sum()
+    }
+}
+
+/// What a call costs beside its lists: addresses, selectors, counts.
+const CALL_FELTS: usize = 32;
+
+fn felts(info: &CallInfo) -> usize {
+    let CallInfo { call, execution, inner_calls, .. } = info;
+    let events = execution.events.iter().map(|it| it.event.keys.len() + it.event.data.0.len() + CALL_FELTS);
+    let own = CALL_FELTS + call.calldata.0.len() + execution.retdata.0.len() + events.sum::<usize>();
+    own + inner_calls.iter().map(felts).sum::<usize>()
 }
 
 const fn kind(call: CallType) -> CallKind {

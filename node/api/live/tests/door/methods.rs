@@ -347,13 +347,31 @@ async fn a_wallets_mistakes_are_starknets_errors() {
 }
 
 #[tokio::test]
+async fn what_is_in_the_log_is_traced_as_it_was_simulated() {
+    let (shard, players, mut client, [stands, reverted]) = played().await;
+    let next = to_json(&players[0].transfer(&shard, 2, players[1].address, 3));
+    let simulated = client.call(V0_10, "starknet_simulateTransactions", json!(["latest", [next], []])).await.unwrap();
+    let added = client.call(V0_10, "starknet_addInvokeTransaction", json!([next])).await.unwrap();
+    let traced = client.call(V0_10, "starknet_traceTransaction", json!([added["transaction_hash"]])).await.unwrap();
+    assert_eq!(traced, simulated[0]["transaction_trace"]);
+    assert_eq!(traced["execute_invocation"]["calls"][0]["contract_address"], hex(GOLD));
+    let traced = client.call(V0_9, "starknet_traceTransaction", json!({ "transaction_hash": stands })).await.unwrap();
+    assert_eq!((&traced["type"], &traced["execute_invocation"]["is_reverted"]), (&json!("INVOKE"), &json!(false)));
+    let traced = client.call(V0_10, "starknet_traceTransaction", json!([reverted])).await.unwrap();
+    let reason = traced["execute_invocation"]["revert_reason"].as_str().unwrap();
+    assert!(reason.contains("not enough gold"), "{reason}");
+    let error = client.call(V0_10, "starknet_traceTransaction", json!(["0x7"])).await.unwrap_err();
+    assert_eq!(error["code"], 29);
+}
+
+#[tokio::test]
 async fn what_a_shard_does_not_do_is_said() {
     let (_, _, mut client, _) = played().await;
     for (method, why) in [
         ("addDeclareTransaction", "its classes are those that it was started with"),
         ("addDeployAccountTransaction", "its accounts are those that it was started with"),
         ("getStorageProof", "it keeps no tries; its proof is made when it has ended"),
-        ("traceTransaction", "what is past is not executed again; simulate it"),
+        ("traceBlockTransactions", "each block has one transaction: ask for its trace"),
         ("getMessagesStatus", "it has no messages from L1"),
     ] {
         let error = client.call(V0_10, &format!("starknet_{method}"), json!([])).await.unwrap_err();

@@ -11,7 +11,7 @@ pub(crate) use block::{Form, block, pre_confirmed};
 pub(crate) use class::ContractClass;
 pub(crate) use events::chunk;
 pub(crate) use state::state_update;
-pub(crate) use trace::{estimate, simulation};
+pub(crate) use trace::{estimate, simulation, trace};
 pub(crate) use transaction::{Transaction, receipt, status};
 
 use crate::block::View;

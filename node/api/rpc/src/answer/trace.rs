@@ -47,8 +47,9 @@ pub(crate) struct Simulation {
     fee_estimation: Estimate,
 }
 
+/// `INVOKE_TXN_TRACE`.
 #[derive(Serialize)]
-struct Trace {
+pub(crate) struct Trace {
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     validate_invocation: Option<Invocation>,
@@ -120,18 +121,20 @@ impl From<execution::Invocation> for Invocation {
 }
 
 pub(crate) fn simulation(version: Version, simulated: Simulated) -> Simulation {
+    Simulation { fee_estimation: estimate(simulated.gas.total()), transaction_trace: trace(version, simulated, true) }
+}
+
+/// Of a transaction that used a nonce of its account, or of one that didn't.
+pub(crate) fn trace(version: Version, simulated: Simulated, uses_nonce: bool) -> Trace {
     let gas = simulated.gas.total();
-    Simulation {
-        fee_estimation: estimate(gas),
-        transaction_trace: Trace {
-            r#type: "INVOKE",
-            validate_invocation: simulated.validate.map(Invocation::from),
-            execute_invocation: match simulated.status {
-                Status::Succeeded => Executed::Stands(Box::new(simulated.execute.into())),
-                Status::Reverted { reason } => Executed::Reverted { revert_reason: reason },
-            },
-            state_diff: state_diff(version, Some(&simulated.diff), true, None),
-            execution_resources: Gas { l1_gas: 0, l1_data_gas: 0, l2_gas: gas },
+    Trace {
+        r#type: "INVOKE",
+        validate_invocation: simulated.validate.map(Invocation::from),
+        execute_invocation: match simulated.status {
+            Status::Succeeded => Executed::Stands(Box::new(simulated.execute.into())),
+            Status::Reverted { reason } => Executed::Reverted { revert_reason: reason },
         },
+        state_diff: state_diff(version, Some(&simulated.diff), uses_nonce, None),
+        execution_resources: Gas { l1_gas: 0, l1_data_gas: 0, l2_gas: gas },
     }
 }

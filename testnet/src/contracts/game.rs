@@ -1,0 +1,340 @@
+//! The dungeon as contracts: who plays, and what everybody does.
+//!
+//! Five contracts: Gold (balances), Arena (pays prizes in gold), Sword (one sword, one owner) and World, which players call: it counts experience and
+//! calls the arena, which calls the gold; and Sessions, where accounts allow keys. Each player has an account contract and a plan of its own; the plans run side by side, and the shard's log decides their
+//! order. The first player is the master and ends the game when the others are through.
+//!
+//! Each begins by allowing a session key all that there is to do. Most of what follows this key calls; each eighth transaction is one of the account, which may do two things at once.
+//!
+//! The first deeds of each plan are one of each sort, so that a short run has them all; after those the dice decide. Some fail inside, which the World forgives and
+//! counts; some fail at the top and are reverted.
+//!
+//! Bounds: [`MAX_PLAYERS`], [`MAX_TRANSACTIONS`].
+
+use super::ContractsError;
+use crate::dice::Dice;
+use shardwire_model::{AccountKey, ContractId, Felt, Key, Selector, starknet_keccak};
+use shardwire_starknet::{Account, Call};
+use starknet_types_core::hash::{Pedersen, StarkHash as _};
+use std::{fmt, slice};
+
+/// Most players.
+pub const MAX_PLAYERS: usize = 64;
+/// Most transactions, the last one included.
+pub const MAX_TRANSACTIONS: usize = 1 << 14;
+/// What the arena pays out of at first.
+pub(crate) const PRIZES: u128 = 2_000;
+/// The number of the sword.
+const SWORD: u64 = 7;
+
+/// Which game.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many play, 1 to [`MAX_PLAYERS`].
+    pub players: usize,
+    /// How many transactions in all, 1 to [`MAX_TRANSACTIONS`]; the last one ends the shard.
+    pub transactions: usize,
+    /// Which of all such games.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { players: 8, transactions: 500, seed: 7 }
+    }
+}
+
+impl Options {
+    /// Refuses a game that none of this network can play.
+    ///
+    /// # Errors
+    /// [`ContractsError::Players`] or [`ContractsError::Transactions`].
+    pub fn check(self) -> Result<(), ContractsError> {
+        if !(1..=MAX_PLAYERS).contains(&self.players) {
+            return Err(ContractsError::Players(self.players));
+        }
+        if !(1..=MAX_TRANSACTIONS).contains(&self.transactions) {
+            return Err(ContractsError::Transactions(self.transactions));
+        }
+        Ok(())
+    }
+}
+
+/// Where the contracts are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    pub(crate) gold: ContractId,
+    pub(crate) arena: ContractId,
+    pub(crate) sword: ContractId,
+    pub(crate) world: ContractId,
+    pub(crate) sessions: ContractId,
+}
+
+/// They have no deployer, so these are as good as any: short, for people.
+pub(crate) fn addresses() -> Addresses {
+    let at = |address: u64| ContractId(address.into());
+    Addresses {
+        gold: at(0x601d),
+        arena: at(0xa7e7a),
+        sword: at(0x5803d),
+        world: at(0x3031d),
+        sessions: at(0x5e55_1035),
+    }
+}
+
+/// The first player's account; the others' follow it.
+const FIRST_ACCOUNT: u64 = 0x1001;
+
+/// Who plays.
+#[derive(Clone)]
+pub(crate) struct Player {
+    pub(crate) name: String,
+    pub(crate) account: Account,
+    /// Its secret key.
+    pub(crate) secret: Felt,
+    /// The public key that the account contract has.
+    pub(crate) public: Felt,
+    /// The key that it allows to call in its name.
+    pub(crate) session: AccountKey,
+    /// Experience at first.
+    pub(crate) experience: u128,
+    /// Gold that the World has of it.
+    pub(crate) gold: u128,
+    /// The part of it that the shard takes along.
+    pub(crate) purse: u128,
+}
+
+impl fmt::Debug for Player {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Player").field("name", &self.name).field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+/// One thing that a player does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// Gains experience: one call.
+    Train(u32),
+    /// Gains ten points, and a prize of the arena: three calls deep. Without enough gold in the arena all of it fails.
+    Fight(u32),
+    /// The same for one point, and the arena's failure is forgiven.
+    TryToFight(u32),
+    /// Pays another player, who may get more than the payer has: then it fails.
+    Pay { to: usize, amount: u32 },
+    /// Gives the sword away, whoever has it: only its owner can.
+    Give { to: usize },
+    /// Rolls the dice, which are a class without a contract.
+    Roll(u32),
+    /// Rolls dice that break, which is forgiven.
+    BreakDice,
+    /// Fails.
+    Doom,
+    /// Ends the game.
+    Finish,
+}
+
+/// A transaction that is to come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Planned {
+    /// The account allows its session key to do everything.
+    Allow,
+    /// The account does one or two things, all or nothing.
+    Account(Vec<Deed>),
+    /// The session key does something in its name.
+    Session(Deed),
+}
+
+impl Planned {
+    /// What it does to what settles.
+    pub(crate) fn deeds(&self) -> &[Deed] {
+        match self {
+            Self::Allow => &[],
+            Self::Account(deeds) => deeds,
+            Self::Session(deed) => slice::from_ref(deed),
+        }
+    }
+
+    /// Whether it uses a nonce of its account.
+    pub(crate) const fn is_of_account(&self) -> bool {
+        !matches!(self, Self::Session(_))
+    }
+}
+
+/// How many rounds an account leaves to its session key for each that it plays itself.
+const ROUNDS_A_SIGNATURE: usize = 8;
+
+/// Who plays, and what everybody does, in each one's own order.
+#[derive(Clone, Debug)]
+pub(crate) struct Game {
+    pub(crate) players: Vec<Player>,
+    /// For each player. What ends the game is the master's last.
+    pub(crate) plans: Vec<Vec<Planned>>,
+    /// Who has the sword at first: an index into `players`.
+    pub(crate) holder: usize,
+}
+
+/// One of each sort.
+const OPENING: [fn(&mut Dice, usize, usize) -> Deed; 8] =
+    [train, fight, try_to_fight, pay, roll, break_dice, doom, give];
+
+fn train(dice: &mut Dice, _: usize, _: usize) -> Deed {
+    Deed::Train(small(dice, 5, 120))
+}
+
+fn fight(dice: &mut Dice, _: usize, _: usize) -> Deed {
+    Deed::Fight(small(dice, 1, 12))
+}
+
+/// Every fourth asks for more than the arena ever has.
+fn try_to_fight(dice: &mut Dice, _: usize, _: usize) -> Deed {
+    Deed::TryToFight(if dice.below(4) == 0 { 1_000_000 } else { small(dice, 1, 12) })
+}
+
+fn pay(dice: &mut Dice, me: usize, players: usize) -> Deed {
+    let amount = if dice.below(8) == 0 { 1_000_000 } else { small(dice, 1, 40) };
+    Deed::Pay { to: another(dice, me, players), amount }
+}
+
+fn give(dice: &mut Dice, me: usize, players: usize) -> Deed {
+    Deed::Give { to: another(dice, me, players) }
+}
+
+fn roll(dice: &mut Dice, _: usize, _: usize) -> Deed {
+    Deed::Roll(small(dice, 2, 20))
+}
+
+fn break_dice(_: &mut Dice, _: usize, _: usize) -> Deed {
+    Deed::BreakDice
+}
+
+fn doom(_: &mut Dice, _: usize, _: usize) -> Deed {
+    Deed::Doom
+}
+
+fn small(dice: &mut Dice, low: u32, high: u32) -> u32 {
+    low + u32::try_from(dice.below(u64::from(high - low) + 1)).unwrap_or_default()
+}
+
+/// Somebody else, if there is one.
+fn another(dice: &mut Dice, me: usize, players: usize) -> usize {
+    if players < 2 {
+        return me;
+    }
+    let drawn = dice.index(players - 1);
+    if drawn < me { drawn } else { drawn + 1 }
+}
+
+impl Game {
+    /// The game of these options, which are in their bounds.
+    pub(crate) fn of(options: Options) -> Self {
+        let Options { players: count, transactions, seed } = options;
+        let mut dice = Dice::of(seed, 0);
+        let players: Vec<_> = (0..count).map(|index| player(index, &mut dice)).collect();
+        let holder = dice.index(count);
+        let mut plans: Vec<Vec<Planned>> = vec![Vec::new(); count];
+        for number in 0..transactions - 1 {
+            let me = number % count;
+            let Some(round) = (number / count).checked_sub(1) else {
+                plans[me].push(Planned::Allow);
+                continue;
+            };
+            let deed = match OPENING.get(round) {
+                Some(deed) => deed(&mut dice, me, count),
+                None => drawn(&mut dice, me, count),
+            };
+            plans[me].push(match round % ROUNDS_A_SIGNATURE {
+                0 if dice.below(2) == 0 => Planned::Account(vec![deed, drawn(&mut dice, me, count)]),
+                0 => Planned::Account(vec![deed]),
+                _ => Planned::Session(deed),
+            });
+        }
+        plans[0].push(Planned::Account(vec![Deed::Finish]));
+        Self { players, plans, holder }
+    }
+}
+
+fn player(index: usize, dice: &mut Dice) -> Player {
+    // Any number below the curve's order but zero is a key; 248 bits are below it.
+    let mut secret = dice.secret();
+    secret[0] = 0;
+    secret[31] |= 1;
+    let secret = Felt::from_bytes_be(&secret);
+    let name = crate::dungeon::names::name(index);
+    let public = AccountKey::from_scalar(secret).map(|key| key.id().0).unwrap_or_default();
+    let address = ContractId(Felt::from(FIRST_ACCOUNT) + Felt::from(index));
+    Player {
+        name,
+        account: Account::new(address, secret),
+        secret,
+        public,
+        session: AccountKey::from_secret(dice.secret()),
+        experience: dice.below(2_000).into(),
+        gold: (1_000 + dice.below(2_000)).into(),
+        purse: (300 + dice.below(600)).into(),
+    }
+}
+
+fn drawn(dice: &mut Dice, me: usize, players: usize) -> Deed {
+    let deed = match dice.below(100) {
+        0..35 => train,
+        35..60 => fight,
+        60..72 => try_to_fight,
+        72..86 => pay,
+        86..92 => roll,
+        92..95 => break_dice,
+        95..98 => give,
+        _ => doom,
+    };
+    deed(dice, me, players)
+}
+
+/// The address of a variable of a contract's storage, or of what it has under a key.
+pub(crate) fn variable(name: &str, key: Option<Felt>) -> Key {
+    let bound = Felt::TWO.pow(251_u32) - Felt::from(256);
+    let name = starknet_keccak(name);
+    let address = key.map_or(name, |key| Pedersen::hash(&name, &key));
+    Key(if address >= bound { address - bound } else { address })
+}
+
+/// Where a player's or contract's gold is.
+pub(crate) fn balance(of: ContractId) -> Key {
+    variable("balances", Some(of.0))
+}
+
+/// Where a player's experience is.
+pub(crate) fn experience(of: ContractId) -> Key {
+    variable("xp", Some(of.0))
+}
+
+/// Where the sword's owner is.
+pub(crate) fn owner() -> Key {
+    variable("owners", Some(SWORD.into()))
+}
+
+impl Deed {
+    /// The call of a contract that does it.
+    pub(crate) fn call(self, players: &[Player]) -> Call {
+        let Addresses { gold, sword, world, .. } = addresses();
+        let of = |player: usize| players[player].account.address().0;
+        let (to, name, calldata) = match self {
+            Self::Train(points) => (world, "train", vec![points.into()]),
+            Self::Fight(prize) => (world, "adventure", vec![prize.into()]),
+            Self::TryToFight(prize) => (world, "try_adventure", vec![prize.into()]),
+            Self::Pay { to, amount } => (gold, "transfer", vec![of(to), amount.into(), Felt::ZERO]),
+            Self::Give { to } => (sword, "give", vec![SWORD.into(), of(to)]),
+            Self::Roll(sides) => (world, "gamble", vec![sides.into()]),
+            Self::BreakDice => (world, "try_library", vec![starknet_keccak("spoil")]),
+            Self::Doom => (world, "doom", Vec::new()),
+            Self::Finish => (world, "finish", Vec::new()),
+        };
+        Call { to, selector: Selector(starknet_keccak(name)), calldata }
+    }
+}
+
+/// What a session key may call: all but the end of the game.
+pub(crate) fn allowed() -> Vec<(ContractId, Selector)> {
+    let Addresses { gold, sword, world, .. } = addresses();
+    let of_world = ["train", "adventure", "try_adventure", "gamble", "try_library", "doom"].map(|name| (world, name));
+    let calls = of_world.into_iter().chain([(gold, "transfer"), (sword, "give")]);
+    calls.map(|(contract, name)| (contract, Selector(starknet_keccak(name)))).collect()
+}
