@@ -83,11 +83,12 @@ const KEPT: [&str; 21] = [
 ];
 
 /// Codes whose words aren't those of an error of their own.
-const OTHER_WORDS: [(&str, &str); 11] = [
+const OTHER_WORDS: [(&str, &str); 12] = [
     ("SW-ADMIN-001", "peer … may not control this node"),
     ("SW-ADMIN-004", "the response answers another request (a rule, chapter 7)"),
     ("SW-ARTEFACT-001", "can't … …: … (a file, and the system's reason)"),
     ("SW-HANDSHAKE-004", "a reason of the peer's own"),
+    ("SW-NATIVE-017", "contracts … and … both keep sessions, and a shard has one at most"),
     ("SW-READY-001", "peers up to tier … are refused"),
     ("SW-READY-002", "no settler to work with is connected"),
     ("SW-READY-003", "no operator to work with is connected"),
