@@ -71,9 +71,10 @@ async fn a_job_is_taken_only_from_whom_a_settler_of_the_world_has_assigned_it_to
 async fn a_made_up_job_leaves_no_record_no_file_and_no_proof_and_costs_its_operator_its_standing() {
     let folder = tempfile::tempdir().unwrap();
     let (prover, _tasks) = quick_prover(folder.path(), "");
-    let honest = Operator::new();
-    let terms = AssignmentTerms::of(&honest.offer.start, &honest.offer.values);
-    let operator = Arc::new(Operator { offer: signed(&honest.offer, &settlers()[1], terms), ..honest });
+    let mut operator = Operator::new();
+    let terms = AssignmentTerms::of(&operator.offer.start, &operator.offer.values);
+    operator.offer = signed(&operator.offer, &settlers()[1], terms);
+    let operator = Arc::new(operator);
     let sessions = meet(&prover, &operator);
     while !matches!(prover.host.peers.standing(identities()[1].peer()), Standing::Banned { .. }) {
         tokio::time::sleep(Duration::from_secs(1)).await;
