@@ -29,6 +29,7 @@ fn breaches() -> impl Strategy<Value = Breach> {
         Just(Breach::Deadline { protocol: "proof".into(), state: "awaiting Ready".into() }),
         Just(Breach::Lease),
         Just(Breach::Proof),
+        Just(Breach::Job),
         Just(Breach::Contradiction),
     ]
 }
@@ -263,7 +264,7 @@ fn tier(record: &Record, now: Timestamp) -> Option<Tier> {
 #[test]
 fn a_peer_that_misbehaved_once_and_then_works_is_back_in_the_normal_tier_in_time() {
     let half_life = policy().fault_half_life.as_secs();
-    for breach in [violation(), Breach::Proof, Breach::Contradiction, Breach::Lease] {
+    for breach in [violation(), Breach::Proof, Breach::Job, Breach::Contradiction, Breach::Lease] {
         let mut record = (0..3).fold(Record::default(), |record, _| works(record, START));
         assert!(tier(&record, START) >= Some(Tier::Normal));
         record = record.after(&Event::Broke { breach: breach.clone(), blame: Blame::Peer }, START, &policy());
@@ -312,7 +313,7 @@ fn three_breaches_at_a_time_are_a_ban_and_what_can_be_proven_is_one_at_once() {
     let thrice = after(twice, violation());
     assert_eq!(thrice.ban().map(|ban| (ban.until, ban.times)), Some((seconds(60), 1)));
     assert_eq!(after(thrice, violation()).ban(), thrice.ban(), "what was still under way is no repetition");
-    for breach in [Breach::Proof, Breach::Contradiction] {
+    for breach in [Breach::Proof, Breach::Job, Breach::Contradiction] {
         assert!(after(Record::default(), breach).ban().is_some());
     }
     let again = thrice.after(&broke(violation()), seconds(61), &policy());

@@ -2,7 +2,7 @@
 //!
 //! `cargo test --release -p testnet --features mutations --test mutations -- --nocapture` says which run shows which. A run that is known to show a
 //! bug is tried first, so that this takes a minute; where it doesn't any more, because what seeds decide has changed, all are searched. With
-//! `SHARDWIRE_SEARCH=1` all are searched anyway.
+//! `SHARDWIRE_SEARCH=1` all are searched anyway; with `SHARDWIRE_PLANT=NAME` one bug alone is planted.
 #![cfg(feature = "mutations")]
 #![allow(missing_docs)]
 
@@ -14,7 +14,7 @@ use testnet::sim::{Failure, Fault, Plan, run};
 const SEEDS: u64 = 500;
 
 /// A run that has shown each bug; it is tried first, so that this takes a moment.
-const KNOWN: [(Mutation, u64); 15] = [
+const KNOWN: [(Mutation, u64); 17] = [
     (Mutation::EffectBeforeRecord, 0),
     (Mutation::EpochUnchecked, 125),
     (Mutation::CreditUnbounded, 0),
@@ -28,6 +28,8 @@ const KNOWN: [(Mutation, u64); 15] = [
     (Mutation::WallClockDecides, 12),
     (Mutation::ClaimBelieved, 17),
     (Mutation::AnybodySettles, 0),
+    (Mutation::AnybodyOperates, 0),
+    (Mutation::OwnProofBelieved, 0),
     (Mutation::LeaseUnbounded, 0),
     (Mutation::DiskErrorStays, 1),
 ];
@@ -39,6 +41,11 @@ fn plan(mutation: Mutation, seed: u64) -> Option<Plan> {
     match mutation {
         Mutation::ResumedOffByOne => plan.long.then_some(Plan { provers: 1, lying_prover: false, ..plan }),
         Mutation::AnybodySettles => Some(Plan { presumed_settler: true, ..plan }),
+        Mutation::AnybodyOperates => Some(Plan { inventor: true, ..plan }),
+        Mutation::OwnProofBelieved => {
+            let (faults, quiet) = (vec![Fault::Worker], Duration::from_secs(3));
+            Some(Plan { faults, quiet, ..Plan::without_faults(seed) })
+        }
         Mutation::LeaseUnbounded => {
             let (faults, quiet) = (vec![Fault::Worker, Fault::Restart], Duration::from_secs(3));
             let safety = Duration::from_secs(60);
@@ -59,8 +66,9 @@ fn shows(mutation: Mutation, seed: u64) -> Option<(u64, Failure)> {
 #[test]
 fn every_planted_bug_is_found() {
     let search = std::env::var_os("SHARDWIRE_SEARCH").is_some();
+    let only = std::env::var("SHARDWIRE_PLANT").ok();
     let mut missed = Vec::new();
-    for mutation in Mutation::ALL {
+    for mutation in Mutation::ALL.iter().filter(|it| only.as_ref().is_none_or(|only| only == it.name())) {
         mutation.plant();
         let known = KNOWN.iter().find(|(it, _)| !search && it == mutation).map(|(_, seed)| *seed);
         match known

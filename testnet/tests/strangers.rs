@@ -7,18 +7,22 @@ use shardwire::{
     client::NodeClient,
     host::{Platform, clock::SystemClock},
 };
-use shardwire_model::{Hash, PeerId, Role, Timestamp};
+use shardwire_model::{Cause, Felt, Hash, PeerId, Role, Timestamp, state_commitment};
 use shardwire_protocols::{
-    Failure,
+    Failure, Signed,
+    handoff::AssignmentTerms,
     handshake::{Hello, Instance, spoken},
     keepalive::Keepalive,
     proof::{self, Proof, Reply, StoredProof},
-    trace::{Claimed, Client, Fetch, JobOffer, Next, Progressed, ProverStage, Trace},
+    trace::{
+        self, ChunkAnswer, Claimed, Client, DeclineReason, Fetch, Finished, Grant, JobOffer, Next, Progress,
+        Progressed, ProverStage, ResumableJob, Trace, job_id,
+    },
 };
 use shardwire_transport::{Identity, WireCode};
-use std::time::Duration;
+use std::{future::pending, path::Path, time::Duration};
 use stranger::{PATIENCE, Stranger, dungeon, hello, log_says, programs, settler, shardwire, world};
-use testnet::network::{NetworkFolder, Node};
+use testnet::network::{NetworkFolder, Node, Programs};
 use tokio::time::{Instant, sleep, timeout};
 
 /// A settler and an operator that is configured with this prover, and a shard there.
@@ -94,6 +98,84 @@ async fn a_prover_that_only_gives_signs_of_life_loses_its_job_to_a_configured_on
     holder.leave().await;
     waiting.leave().await;
     operator.stop().await;
+    settler.stop().await;
+}
+
+/// Says that it is an operator, and offers this job to whoever asks.
+struct Inventor(JobOffer);
+
+impl trace::Handler for Inventor {
+    async fn offer(&self, _: PeerId, _: &[ResumableJob]) -> Result<JobOffer, Failure> {
+        Ok(self.0.clone())
+    }
+
+    async fn claim(&self, _: PeerId, _: Hash) -> Result<Grant, Failure> {
+        panic!("the job is claimed")
+    }
+
+    async fn declined(&self, _: PeerId, _: Hash, reason: DeclineReason, _: Cause) -> Result<(), Failure> {
+        assert_eq!(reason, DeclineReason::Unassigned);
+        Ok(())
+    }
+
+    async fn chunk(&self, _: PeerId, _: Hash, _: u64, _: u32) -> Result<ChunkAnswer, Failure> {
+        pending().await
+    }
+
+    async fn progress(&self, _: PeerId, _: Hash, _: Progress) -> Result<Progressed, Failure> {
+        pending().await
+    }
+
+    async fn finished(&self, _: PeerId, _: Hash, _: u64, _: Hash) -> Result<Finished, Failure> {
+        pending().await
+    }
+
+    async fn abandoned(&self, _: PeerId, _: Hash, _: u64, _: Cause) -> Result<(), Failure> {
+        pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_prover_takes_no_job_of_a_stranger_that_says_it_is_an_operator_and_bans_it() {
+    let (folder, workload) = (NetworkFolder::new(None).expect("a place"), dungeon());
+    let mut settler = settler(&folder, &workload, &[]).await;
+    let (of, at_settler) = (world(&settler), format!("{}@{}", settler.peer(), settler.listen()));
+    let worker = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node/prover/tests/workers/hangs");
+    let programs = Programs { worker, ..programs() };
+    let file = settler.data().join("world.json");
+    let mut prover = Node::init(Role::Prover, &programs, folder.path(), Some(&file)).await.expect("a folder");
+    prover.start(&[at_settler]).await.expect("a prover");
+    for in_the_name_of_the_settler in [false, true] {
+        let stranger = Stranger::dial(&prover).await;
+        let me = stranger.identity.peer();
+        let request = workload.start_request(me, shardwire_program::rules::hash());
+        let start = request.to_start(of.network(), Timestamp(1 << 50));
+        let values = vec![Felt::ZERO; start.entries.len()];
+        let (program, commitment) = (start.program, start.commitment());
+        let job = job_id(program, commitment, state_commitment(commitment, &values), 0);
+        let assigned = Signed::by(&stranger.identity, AssignmentTerms::of(&start, &values)).signature;
+        let by = if in_the_name_of_the_settler { settler.peer() } else { me };
+        let shard = start.shard;
+        let offer = JobOffer { job, shard, segment: 0, start, values, program, ended: true, settler: by, assigned };
+        let inventor = Inventor(offer);
+        stranger.greet(hello(&of, Role::Operator, spoken())).await.expect("greeted");
+        let offers = async {
+            while let Ok(mut incoming) = stranger.connection.accept().await {
+                if incoming.header().await.is_ok()
+                    && incoming.is::<Trace>()
+                    && let Ok(session) = incoming.serve::<Trace>().await
+                {
+                    let _ = trace::serve(session, &inventor).await;
+                }
+            }
+        };
+        timeout(PATIENCE, offers).await.expect("it is shut out");
+        let log = log_says(&folder.path().join("prover.log"), &job.short()).await;
+        assert!(log.contains("shardwire_prover::job_unassigned"), "{log}");
+        stranger.leave().await;
+    }
+    assert!(!prover.data().join("jobs").exists());
+    prover.stop().await;
     settler.stop().await;
 }
 

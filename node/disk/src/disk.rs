@@ -48,9 +48,12 @@ impl Disk for SimulatedDisk {
         Ok(content)
     }
 
-    fn remove_folder(&self, path: &Path) -> Result<(), DiskError> {
+    fn remove(&self, path: &Path) -> Result<(), DiskError> {
         let within = format!("{}/", name(path));
-        self.handle.sibling(&within).remove_all().map_err(DiskError::of(path, "removed"))
+        let file = self.file(path);
+        let file_goes = || if file.exists()? { file.remove() } else { Ok(()) };
+        let goes = self.handle.sibling(&within).remove_all().and_then(|()| file_goes());
+        goes.map_err(DiskError::of(path, "removed"))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError> {

@@ -61,6 +61,15 @@ impl Storage {
         Ok(self.medium.length(&self.name, self.life)?.is_some())
     }
 
+    /// Removes the file.
+    ///
+    /// # Errors
+    /// [`io::Error`](std::io::Error) if the disk has no power.
+    pub fn remove(&self) -> Result<()> {
+        self.medium.open()?;
+        self.medium.change(&self.name, self.life, Change::Remove)
+    }
+
     /// Gives the file another name, over what has it. What was synced of it is there under the new name when this returns.
     ///
     /// # Errors

@@ -156,7 +156,7 @@ impl ChunkStore {
 
     /// Removes the files of the shard's chunks. Waits for the disk.
     pub(super) fn remove(&self) -> Result<(), ArtefactError> {
-        self.artefacts.remove_folder(&self.artefacts.shard(self.segment.shard))
+        self.artefacts.remove(&self.artefacts.shard(self.segment.shard))
     }
 
     pub(super) fn extent(&self) -> Extent {

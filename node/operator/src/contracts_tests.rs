@@ -1,6 +1,6 @@
 //! An operator of a shard of contracts, the dungeon's: from its genesis to the chunks of its witness, with a restart between.
 
-use super::*;
+use super::{tests::assign, *};
 use shardwire_host::{
     Tasks,
     testing::{SetWall, host, store},
@@ -45,7 +45,7 @@ fn assignment() -> Assignment {
 async fn assigned(folder: &Path) -> (Arc<Operator>, Tasks, ShardStart) {
     let (operator, tasks) = operator(folder);
     let assignment = assignment();
-    operator.assign(assignment.clone()).await.unwrap();
+    assign(&operator, assignment.clone()).await.unwrap();
     (operator, tasks, assignment.start)
 }
 
@@ -127,17 +127,17 @@ async fn a_shard_whose_genesis_is_not_here_is_declined_and_one_that_cannot_be_re
     let folder = tempfile::tempdir().unwrap();
     let none = Geneses::new(|_, _| Ok(None), shardwire_hosted::Class::compile);
     let (running, tasks) = with(folder.path(), none);
-    let error = running.assign(assignment()).await.unwrap_err();
+    let error = assign(&running, assignment()).await.unwrap_err();
     assert_eq!((error.code(), error.declines()), ("SW-PROGRAM-004", true));
     let mut other = assignment();
     other.start.terms = Terms::Rules;
-    let error = running.assign(other).await.unwrap_err();
+    let error = assign(&running, other).await.unwrap_err();
     assert_eq!((error.code(), error.declines()), ("SW-EXEC-009", true));
     assert!(running.shards().is_empty());
     gone(running, tasks).await;
     let broken = Geneses::new(|_, _| Err(io::Error::other("a bad sector")), shardwire_hosted::Class::compile);
     let (running, _tasks) = with(folder.path(), broken);
-    let error = running.assign(assignment()).await.unwrap_err();
+    let error = assign(&running, assignment()).await.unwrap_err();
     assert_eq!((error.code(), error.declines()), ("SW-PROGRAM-008", false));
     assert!(running.shards().is_empty());
 }

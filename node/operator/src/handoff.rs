@@ -32,14 +32,21 @@ impl Operator {
         }
         let identity = &self.host.identity;
         let mut client = Client::new(session);
+        // A shard whose assignment isn't signed here is left out, so that it is assigned again; unless nothing comes of that, since it may be over.
+        let mut names_all = false;
         loop {
             let runs = self.runs();
             let its: Vec<_> = runs.iter().filter(|run| run.is_open() && run.settler() == settler).collect();
+            let its: Vec<_> = its.into_iter().filter(|run| names_all || run.is_assigned()).collect();
             let known: Vec<ShardId> = its.iter().map(|run| run.shard).collect();
             let verdicts: Vec<KnownVerdict> = its.iter().filter_map(|run| run.leases.verdict()).collect();
             client = match client.ask(identity, &known, &verdicts).await? {
-                Next::Nothing(client) => client,
+                Next::Nothing(client) => {
+                    names_all = !names_all;
+                    client
+                }
                 Next::Assign(assign, pending) => {
+                    let (shard, signed) = (assign.start.shard, assign.terms());
                     let assignment = Assignment {
                         values: assign.values.iter().copied().map(WireFelt).collect(),
                         start: assign.start,
@@ -47,8 +54,12 @@ impl Operator {
                         epoch: assign.epoch,
                     };
                     let it = self.clone();
-                    match self.host.see_through(async move { it.assign(assignment).await }).await {
-                        Ok(()) => pending.accept(identity).await?,
+                    match self.host.see_through(async move { it.assign(assignment, signed).await }).await {
+                        Ok(()) => {
+                            // What was signed of another assignment than the one that is kept is of no use, and not asked for at once again.
+                            names_all = self.run(shard).is_some_and(|run| !run.is_assigned());
+                            pending.accept(identity).await?
+                        }
                         Err(cannot) if cannot.declines() => pending.decline(cannot).await?,
                         Err(error) => return Err(ServeError::Handler(Failure::from(error))),
                     }

@@ -12,9 +12,10 @@ use shardwire_store::{ArtefactError, DiskError, records::StoredChunk};
 use std::io;
 
 impl Run {
-    /// The job that proving this run is.
-    pub(super) fn offer(&self) -> JobOffer {
-        JobOffer {
+    /// The job that proving this run is, if provers can be shown that it is one.
+    pub(super) fn offer(&self) -> Option<JobOffer> {
+        let assigned = self.signature()?;
+        Some(JobOffer {
             job: self.job,
             shard: self.shard,
             segment: self.segment().segment,
@@ -22,7 +23,9 @@ impl Run {
             values: felts(&self.assignment.values),
             program: self.assignment.start.program,
             ended: self.has_ended(),
-        }
+            settler: self.settler(),
+            assigned,
+        })
     }
 
     /// Whether it is executed to its end, and its witness whole.

@@ -384,7 +384,7 @@ impl Leases {
         let (mut present, now) = (self.lock(), Instant::now());
         present.declined.retain(|_, declined| !matches!(declined, Declined::Later { until, .. } if *until <= now));
         let declined = match reason {
-            DeclineReason::GivenUp => Declined::GivenUp,
+            DeclineReason::GivenUp | DeclineReason::Unassigned => Declined::GivenUp,
             DeclineReason::Later => Declined::Later { until: now + trace::DECLINED_FOR, ended: work.ended.is_some() },
         };
         if present.declined.len() < MAX_DECLINED || present.declined.contains_key(&prover) {

@@ -3,6 +3,9 @@
 //! It holds a `handoff` session to each settler and gets assignments there; serves `ingress`, where clients submit transactions, and
 //! `trace`, where provers take jobs and pull witnesses. Each shard is a [`Run`].
 //!
+//! **Jobs are signed for.** A prover works for nobody who only says that it is an operator: each job that is offered carries what the shard's settler signed when it
+//! assigned it. It is kept beside the assignment; a shard without it, or of a settler that the World doesn't list any more, is offered to nobody.
+//!
 //! The order of things, for every shard: the assignment is durable before it is accepted; a transaction is durable before its
 //! receipt is signed; a lease's epoch is durable before the lease is signed; and each step of the shard's life with what makes it. All else
 //! (execution, chunks) is made again from the log.
@@ -10,6 +13,8 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod archive;
+#[cfg(test)]
+mod assigned_tests;
 mod checks;
 mod chunk_store;
 #[cfg(test)]
@@ -56,15 +61,16 @@ use self::{
 pub use chunk_store::{Extent, chunk_is_whole};
 pub use error::OperatorError;
 use shardwire_host::history::{Advance as _, Lives as _};
-use shardwire_host::{Changes, Host, Turns};
+use shardwire_host::{Changes, Host, Turns, signed};
 use shardwire_model::{
     Hash, PeerId, SegmentId, ShardId,
     life::{AbortCause, Step},
 };
 use shardwire_program::Programs;
+use shardwire_protocols::{Signed, handoff::AssignmentTerms};
 use shardwire_store::{
     Store, Write,
-    records::{ASSIGNMENTS, Assignment, LEASES},
+    records::{ASSIGNED, ASSIGNMENTS, Assignment, LEASES},
 };
 use shardwire_telemetry::Events;
 pub use status::RunStatus;
@@ -171,11 +177,21 @@ impl Operator {
         })
     }
 
-    /// Stores an assignment and begins to execute it. An assignment of a shard that runs already is a new lease of it, nothing more. To be seen through.
-    async fn assign(self: &Arc<Self>, assignment: Assignment) -> Result<(), OperatorError> {
+    /// Stores an assignment, with what its settler signed, and begins to execute it. An assignment of a shard that runs already is a new lease of it, and what was
+    /// signed if that was missing. To be seen through.
+    async fn assign(
+        self: &Arc<Self>,
+        assignment: Assignment,
+        signed: Signed<AssignmentTerms>,
+    ) -> Result<(), OperatorError> {
         let _turn = self.assigning.lock().await;
         let shard = assignment.start.shard;
-        if self.run(shard).is_some() {
+        if let Some(run) = self.run(shard) {
+            if !run.is_assigned() && run.is_assigned_by(&signed) {
+                self.host.store.keep(&ASSIGNED, shard, signed::stored(&signed)).await?;
+                run.assigned(&signed);
+                self.changes.announce();
+            }
             return Ok(());
         }
         if self.runs().iter().filter(|run| run.is_open()).count() >= MAX_RUNS {
@@ -188,6 +204,7 @@ impl Operator {
         let (host, stored, now) = (self.host.clone(), assignment.clone(), self.host.clock.now());
         let changes = move |write: &mut Write<'_>| {
             write.put(&ASSIGNMENTS, &shard, &stored)?;
+            write.put(&ASSIGNED, &shard, &signed::stored(&signed))?;
             let step = Step::Assigned { commitment: stored.start.commitment(), peer: stored.settler };
             write.advance::<OperatorError>(&host.identity, now, part(shard), step)
         };

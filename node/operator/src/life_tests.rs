@@ -1,6 +1,9 @@
 //! An operator of one small shard: the steps of its life, its end, and what provers are told of it.
 
-use super::{tests::worked, *};
+use super::{
+    tests::{assign, worked},
+    *,
+};
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_host::{
     Tasks,
@@ -52,7 +55,7 @@ async fn with_a_shard(folder: &Path) -> (Arc<Operator>, Tasks, ShardId, SignedTr
     let (start, values, finish) = small_shard(rules::hash(), identity(2).peer());
     let shard = start.shard;
     let values = values.into_iter().map(WireFelt).collect();
-    operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).await.unwrap();
+    assign(&operator, Assignment { start, values, settler: settler(), epoch: 1 }).await.unwrap();
     (operator, tasks, shard, finish)
 }
 
@@ -155,11 +158,11 @@ async fn a_shard_of_a_program_that_is_not_here_is_declined_and_one_taken_before_
         let (operator, _tasks) = operator(folder.path());
         let known = assignment(&start);
         start.program = Felt::TWO;
-        let error = operator.assign(assignment(&start)).await.unwrap_err();
+        let error = assign(&operator, assignment(&start)).await.unwrap_err();
         assert_eq!(error.code(), "SW-PROGRAM-003");
         assert!(error.to_string().starts_with("there is no program 0x2 here, only rules (0x"), "{error}");
         assert!(operator.shards().is_empty());
-        operator.assign(known).await.unwrap();
+        assign(&operator, known).await.unwrap();
         operator.host.clone()
     };
     while Arc::strong_count(&host) > 1 {
@@ -194,7 +197,7 @@ async fn a_write_that_fails_leaves_rules_hash_and_counters_where_the_log_is() {
         {
             let (operator, _tasks) = operator();
             let values = values.iter().copied().map(WireFelt).collect();
-            operator.assign(Assignment { start: start.clone(), values, settler: settler(), epoch: 1 }).await.unwrap();
+            assign(&operator, Assignment { start: start.clone(), values, settler: settler(), epoch: 1 }).await.unwrap();
             // The write of the transaction fails at its end: it may be on the disk, or not.
             medium.power_off_after(1);
             assert!(operator.decided(client, shard, finish).await.is_err());
@@ -355,7 +358,7 @@ async fn a_claim_that_could_not_be_noted_holds_the_job_when_it_comes_again() {
     let operator = Arc::new(Operator::resume(host, Programs::all()).unwrap());
     let (start, values, _) = small_shard(rules::hash(), identity(2).peer());
     let values = values.into_iter().map(WireFelt).collect();
-    operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).await.unwrap();
+    assign(&operator, Assignment { start, values, settler: settler(), epoch: 1 }).await.unwrap();
     let (job, proof) = (operator.runs()[0].job, Hash::of(b"proof"));
     worked(&operator, prover(), 2);
     let Grant::Leased(lease) = operator.claim(prover(), job).await.unwrap() else { panic!("leased") };
@@ -402,7 +405,7 @@ async fn while_the_disk_takes_its_time_others_are_served_and_what_was_begun_is_s
         let values = values.into_iter().map(WireFelt).collect();
         let assignment = Assignment { start, values, settler: settler(), epoch: 1 };
         let it = assigns.clone();
-        assigns.host.see_through(async move { it.assign(assignment).await }).await
+        assigns.host.see_through(async move { super::tests::assign(&it, assignment).await }).await
     });
     for _ in 0..100 {
         tokio::task::yield_now().await;

@@ -1,7 +1,7 @@
 //! An operator whose own machine fails (its disk takes nothing, a chunk's file is damaged, its execution panics): nothing of that is a verdict, nor is it
 //! handed on to others.
 
-use super::*;
+use super::{tests::assign, *};
 use shardwire_disk::{Medium, SimulatedDisk, Trouble};
 use shardwire_host::{Tasks, clock::SystemClock, disk_health, testing};
 use shardwire_model::{Felt, Logged, PeerId, ShardStart, SignedTransaction, Stage};
@@ -47,7 +47,7 @@ async fn with_a_shard(medium: &Medium, programs: Programs) -> (Arc<Operator>, Ta
     let (start, values, finish) = small_shard(rules::hash(), identity(2).peer());
     let shard = start.shard;
     let values = values.into_iter().map(WireFelt).collect();
-    operator.assign(Assignment { start, values, settler: identity(1).peer(), epoch: 1 }).await.unwrap();
+    assign(&operator, Assignment { start, values, settler: identity(1).peer(), epoch: 1 }).await.unwrap();
     (operator, tasks, shard, finish)
 }
 

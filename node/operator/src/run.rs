@@ -16,21 +16,24 @@ use super::{
     submit::receipt,
     watch::Watch,
 };
-use shardwire_host::{Changes, Host};
+use shardwire_host::{Changes, Host, signed};
 use shardwire_model::{
     Cause, Coded as _, Felt, Hash, Logged, Mutation, PeerId, SegmentId, ShardId, life::Life, state_commitment,
 };
 use shardwire_program::{Change, Program, Programs};
 use shardwire_protocols::{
+    Signed,
+    handoff::AssignmentTerms,
     ingress::{Opened, Outcome},
     trace::job_id,
 };
 use shardwire_store::{
     RecordKey, Store, StoreError,
-    records::{Assignment, EXECUTIONS, TRANSACTIONS, WireFelt},
+    records::{ASSIGNED, Assignment, EXECUTIONS, TRANSACTIONS, WireFelt},
 };
 use shardwire_telemetry::Events;
-use std::sync::{Arc, Mutex, PoisonError};
+use shardwire_transport::PeerSignature;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// One shard at its operator.
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub(super) struct Run {
     pub(super) shard: ShardId,
     pub(super) job: Hash,
     pub(super) assignment: Assignment,
+    /// The settler's signature by which provers know that the job is one; none until it has given it.
+    assigned: OnceLock<PeerSignature>,
     /// Where transactions enter; none if the shard was over when the node started, or its program isn't here.
     sequencer: Option<Arc<Sequencer>>,
     /// Held while the execution is fed, so that it gets the log's order.
@@ -120,7 +125,12 @@ impl Run {
     /// A shard that was assigned: over, or going on where its log ends. Waits for the disk.
     pub(super) fn of(context: &Context, assignment: Assignment, life: Life) -> Result<Self, OperatorError> {
         let is_over = life.is_over();
+        let signed = context.host.store.get(&ASSIGNED, &assignment.start.shard)?;
         let mut run = Self::new(context, assignment, life);
+        // One that doesn't hold is asked for again.
+        if let Some(signed) = signed.and_then(|it| signed::read(&it).ok()).filter(|it| run.is_assigned_by(it)) {
+            run.assigned(&signed);
+        }
         if is_over {
             // A crash may have been faster.
             run.let_go();
@@ -192,6 +202,7 @@ impl Run {
             chunk_store: Arc::new(ChunkStore::new(host.artefacts.clone(), segment)),
             state: Arc::new(Mutex::new(State { refused: 0, life, fault: None, interrupted: None })),
             assignment,
+            assigned: OnceLock::new(),
             progress: Arc::new(Changes::new()),
             changes: changes.clone(),
             checks: checks.clone(),
@@ -269,6 +280,28 @@ impl Run {
 
     pub(super) fn settler(&self) -> PeerId {
         self.assignment.settler
+    }
+
+    /// Whether this is what the shard's settler signs of the assignment.
+    pub(super) fn is_assigned_by(&self, signed: &Signed<AssignmentTerms>) -> bool {
+        let Assignment { start, values, settler, .. } = &self.assignment;
+        signed.statement == AssignmentTerms::of(start, &felts(values)) && signed.verify(settler).is_ok()
+    }
+
+    /// Takes in what its settler signed.
+    pub(super) fn assigned(&self, signed: &Signed<AssignmentTerms>) {
+        // It is there at most once: who takes it in has looked.
+        let _ = self.assigned.set(signed.signature);
+    }
+
+    /// The settler's signature, if that settler is one of the World: without it no prover takes the job.
+    pub(super) fn signature(&self) -> Option<PeerSignature> {
+        self.assigned.get().copied().filter(|_| self.host.world.is_settler(self.settler()))
+    }
+
+    /// Whether provers can be shown that the job is this operator's.
+    pub(super) fn is_assigned(&self) -> bool {
+        self.signature().is_some()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Many clients of one shard at once: one log, whole groups, and rules that are where the log is, also when the disk fails.
 
-use super::{sequencer::Sequencer, *};
+use super::{sequencer::Sequencer, tests::assign, *};
 use shardwire_disk::{Medium, SimulatedDisk};
 use shardwire_host::{Tasks, clock::SystemClock, testing::host};
 use shardwire_model::{
@@ -63,7 +63,7 @@ async fn assigned(store: Store, folder: &Path) -> (Arc<Operator>, Tasks, ShardSt
     let (operator, tasks) = operator(store, folder);
     let (start, values) = START.clone();
     let values = values.into_iter().map(WireFelt).collect();
-    operator.assign(Assignment { start: start.clone(), values, settler: PeerId([1; 32]), epoch: 1 }).await.unwrap();
+    assign(&operator, Assignment { start: start.clone(), values, settler: PeerId([1; 32]), epoch: 1 }).await.unwrap();
     (operator, tasks, start)
 }
 
@@ -152,7 +152,7 @@ async fn a_clients_transactions_have_their_places_before_the_first_of_them_is_lo
     let operator = Arc::new(Operator::resume(host, Programs::all()).unwrap());
     let (start, values) = START.clone();
     let values = values.into_iter().map(WireFelt).collect();
-    operator.assign(Assignment { start: start.clone(), values, settler: PeerId([1; 32]), epoch: 1 }).await.unwrap();
+    assign(&operator, Assignment { start: start.clone(), values, settler: PeerId([1; 32]), epoch: 1 }).await.unwrap();
     let mut under_way = Vec::new();
     for transaction in &ADDITIONS[0] {
         under_way.push(operator.submit(PeerId([0; 32]), start.shard, transaction.into()).await.unwrap());

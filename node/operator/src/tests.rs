@@ -61,12 +61,20 @@ pub(super) async fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Task
     };
     let operator = Arc::new(Operator::resume(Arc::new(host), Programs::all()).unwrap());
     for shard in 0..shards {
-        operator.assign(assignment(shard)).await.unwrap();
+        assign(&operator, assignment(shard)).await.unwrap();
     }
     (operator, tasks)
 }
 
-fn assignment(shard: u64) -> Assignment {
+/// Assigns a shard as the settler does that the World lists.
+pub(super) async fn assign(operator: &Arc<Operator>, assignment: Assignment) -> Result<(), OperatorError> {
+    let settler = Identity::from_secret(&[1; 32]);
+    let terms = AssignmentTerms::of(&assignment.start, &run::felts(&assignment.values));
+    let assignment = Assignment { settler: settler.peer(), ..assignment };
+    operator.assign(assignment, Signed::by(&settler, terms)).await
+}
+
+pub(super) fn assignment(shard: u64) -> Assignment {
     let game = ContractId(Felt::from(5));
     let start = ShardStart {
         shard: ShardId(Felt::from(77 + shard)),

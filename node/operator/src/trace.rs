@@ -53,9 +53,10 @@ impl Operator {
         let free = |run: &Run| run.is_provable() && is_free(prover, named(run), run) && !at_it(run) && !yields(run);
         // A job that it has begun and that is over is offered once more: the claim is then refused, which says why.
         let over = |run: &Run| named(run) && !run.leases.has_declined(prover);
-        let mut jobs: Vec<_> = runs.iter().filter(|run| if run.is_open() { free(run) } else { over(run) }).collect();
+        let offered = |run: &&Arc<Run>| run.is_assigned() && if run.is_open() { free(run) } else { over(run) };
+        let mut jobs: Vec<_> = runs.iter().filter(offered).collect();
         jobs.sort_by_key(|run| (run.is_open() && !run.has_ended(), !named(run)));
-        jobs.first().map(|run| run.offer())
+        jobs.first().and_then(|run| run.offer())
     }
 
     /// The network that a prover in tier low comes from: keys cost nothing, networks do. This machine is none: those on it are all of one person.

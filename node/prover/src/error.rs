@@ -36,6 +36,9 @@ pub enum ProverError {
     /// The witness is of another run than the job.
     #[error("the witness is of another shard, state or settlement list than the job")]
     OtherRun,
+    /// Whoever offers it, it isn't that peer's.
+    #[error("no settler of this World has assigned the job to the operator that offers it")]
+    Unassigned,
     /// The job failed before.
     #[error("this prover has given the job up")]
     GivenUp,
@@ -96,6 +99,7 @@ impl ProverError {
             | Self::Life(_) => DueTo::Machine,
             Self::Assemble(_)
             | Self::OtherRun
+            | Self::Unassigned
             | Self::GivenUp
             | Self::ChunkSize
             | Self::Over
@@ -154,6 +158,7 @@ impl Coded for ProverError {
             Self::Life(refusal) => refusal.code(),
             Self::Unsound(_) => "SW-PROVER-015",
             Self::OtherProof => "SW-PROVER-016",
+            Self::Unassigned => "SW-PROVER-017",
         }
     }
 
@@ -165,6 +170,9 @@ impl Coded for ProverError {
             Self::Worker(error) => error.next_step(),
             Self::OtherRun | Self::ChunkSize | Self::OtherWitness => {
                 "Remove the operator from the configuration: it doesn't send what it offers.".into()
+            }
+            Self::Unassigned => {
+                "Nothing: it isn't taken, and the peer that offers it is banned. Remove it from the configuration if it stands there.".into()
             }
             Self::GivenUp => {
                 "See `shardwire shard status` for why; another prover can prove it, or this one after `shardwire shard retry`.".into()

@@ -18,6 +18,11 @@ fn a_prover_says_what_to_do() {
         )
     );
     assert_eq!(
+        shown(ProverError::Unassigned),
+        "SW-PROVER-017 no settler of this World has assigned the job to the operator that offers it | Nothing: it isn't taken, and the peer that \
+         offers it is banned. Remove it from the configuration if it stands there."
+    );
+    assert_eq!(
         shown(ProverError::GivenUp),
         "SW-PROVER-003 this prover has given the job up | See `shardwire shard status` for why; another prover can prove it, or this one after `shardwire shard retry`."
     );

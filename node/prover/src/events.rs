@@ -14,6 +14,26 @@ fn is_outdated(end: &Step) -> bool {
 events! {
     pub room "prover";
 
+    /// A peer offered a job that no settler of this World has assigned to it
+    JobUnassigned = "job_unassigned" { job: Hash, operator: PeerId, settler: PeerId }
+        => WARN : (job = %job.short(), operator = %operator.short(), settler = %settler.short(), "a job that no settler of this World has assigned to who offers it");
+
+    /// A job was taken from an operator for the first time
+    JobTaken = "job_taken" { job: Hash, operator: PeerId }
+        => DEBUG : (job = %job.short(), operator = %operator.short(), "job taken");
+
+    /// All of a job was removed, long after its shard's deadline
+    JobForgotten = "job_forgotten" { job: Hash }
+        => INFO : (job = %job.short(), "the job is forgotten: the deadline of its shard is long past");
+
+    /// A job that should be forgotten couldn't be removed
+    JobLeft = "job_left" { job: Hash, code: &'static str, error: String }
+        => WARN : (job = %job.short(), code, "the job can't be removed: {error}");
+
+    /// What was fetched of a job was removed, because this prover has that of enough others of its operator
+    FetchedDropped = "fetched_dropped" { job: Hash, operator: PeerId }
+        => INFO : (job = %job.short(), operator = %operator.short(), "what was fetched is removed for that of another job of its operator");
+
     /// An operator offered a job, and then gave no lease of it
     ClaimRefused = "claim_refused" { job: Hash, operator: PeerId, cause: String }
         => INFO : (job = %job.short(), operator = %operator.short(), "claim refused: {cause}");

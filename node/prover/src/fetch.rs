@@ -7,6 +7,7 @@ use super::{
         WitnessFetched,
     },
     hand::InHand,
+    keeping::is_long_past,
     trouble::IN_TROUBLE,
 };
 use shardwire_host::{Turn, signed};
@@ -34,6 +35,10 @@ use tokio::time::Instant;
 
 /// How soon an operator is asked again after an offer was declined, since it may have another job, or after a session failed in which it was asked.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// Why a job isn't taken whose shard must be over.
+const LONG_PAST: &str = "the deadline of its shard is long past by this node's date";
+/// Why a job isn't taken that would be one too many.
+const TOO_MANY: &str = "it has as many jobs of this operator that aren't over as it keeps";
 /// Why a job isn't taken that another session has.
 const IN_HAND: &str = "it is in hand already";
 
@@ -84,7 +89,12 @@ impl Prover {
                 Next::Nothing(client) => client,
                 Next::Offered(offer, offered) => {
                     if let Err((reason, why)) = self.considered(operator, &offer).await {
-                        let client = offered.decline(reason, why).await?;
+                        let declined = offered.decline(reason, why).await;
+                        if reason == DeclineReason::Unassigned {
+                            // After it is on its way.
+                            self.note_unassigned(operator, &offer);
+                        }
+                        let client = declined?;
                         // Asking at once might only bring the same offer.
                         tokio::time::sleep(ASK_AGAIN).await;
                         client
@@ -146,9 +156,19 @@ impl Prover {
     }
 
     /// Whether the job is taken; if not, what the operator is told.
-    async fn considered(&self, operator: PeerId, offer: &JobOffer) -> Result<(), (DeclineReason, ProverError)> {
+    pub(super) async fn considered(&self, operator: PeerId, offer: &JobOffer) -> Result<(), (DeclineReason, ProverError)> {
+        if !self.is_assigned(operator, offer) {
+            return Err((DeclineReason::Unassigned, ProverError::Unassigned));
+        }
         let later = |why| Err((DeclineReason::Later, ProverError::Later { why }));
-        if let Some(known) = self.job(offer.job) {
+        if is_long_past(&offer.start, self.host.clock.now()) {
+            return later(LONG_PAST);
+        }
+        let known = self.job(offer.job);
+        if known.is_none() && self.has_many(operator) {
+            return later(TOO_MANY);
+        }
+        if let Some(known) = known {
             let given_up = |why| Err((DeclineReason::GivenUp, why));
             match known.proof() {
                 _ if known.has_failed() => return given_up(ProverError::GivenUp),
@@ -186,7 +206,12 @@ impl Prover {
         hand: &InHand,
     ) -> Result<(), ServeError> {
         let id = offer.job;
-        if let Err(error) = self.begin(operator, &offer, lease).await {
+        let is_new = self.job(id).is_none();
+        let begun = match self.begin(operator, &offer, lease).await {
+            Ok(()) if is_new => self.taken(id, operator).await,
+            begun => begun,
+        };
+        if let Err(error) = begun {
             return self.give_back(id, fetch.stop().await?, error).await;
         }
         let fetched = self.job(id).is_some_and(|known| known.is_fetched() || known.proof().is_some());

@@ -14,10 +14,11 @@
 //!
 //! **Its own proof** it believes as little as a stranger's: nobody is offered one that doesn't [hold](sound) by a settler's checks.
 //!
-//! **Which job.** Several of an operator are [in hand](hand) at a time; those that are ready to be proven come first.
+//! **Which job.** One that a settler of the World has [assigned](keeping) to who offers it, and no other. Several of an operator are [in hand](hand) at a time; those that
+//! are ready to be proven come first.
 //!
 //! Bounds: one witness is proven at a time (a proof takes every core and gigabytes); a worker refuses a job's witness [`MAX_ATTEMPTS`] times before
-//! the job has failed; those of [`hand`] and [`trouble`].
+//! the job has failed; those of [`hand`], [`trouble`] and [`keeping`], which says how many jobs are kept, and for how long.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
@@ -30,6 +31,9 @@ mod fetch;
 #[cfg(test)]
 mod full_disk_tests;
 mod hand;
+mod keeping;
+#[cfg(test)]
+mod keeping_tests;
 mod lease;
 mod mend;
 mod offer;
@@ -130,7 +134,7 @@ impl Known {
 fn let_go(host: &Arc<Host>, id: Hash) {
     let (artefacts, work, events) = (host.artefacts.clone(), host.work, host.telemetry.events());
     host.tasks.spawn(async move {
-        let removed = work.run(move || artefacts.remove_folder(&artefacts.job(id))).await;
+        let removed = work.run(move || artefacts.remove(&artefacts.job(id))).await;
         if let Some(Err(error)) = removed {
             events.emit(FetchedLeft { job: id, error: error.to_string() });
         }

@@ -14,6 +14,7 @@ use shardwire_host::{
 use shardwire_model::{Cause, Felt, Output, ShardId, ShardStart, Timestamp, life::AbortCause, state_commitment};
 use shardwire_protocols::{
     Failure, Signed,
+    handoff::AssignmentTerms,
     proof::{self, Handler as _, Reply, SkipReason},
     trace::{
         Chunk, ChunkAnswer, DeclineReason, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Progress,
@@ -116,8 +117,20 @@ impl Operator {
         let chunks = bodies.iter().zip(0..).map(chunk).collect();
         let (program, commitment) = (start.program, start.commitment());
         let job = job_id(program, commitment, state_commitment(commitment, &values), segment);
+        let terms = AssignmentTerms { segment, ..AssignmentTerms::of(&start, &values) };
+        let (assigned, settler) = (Signed::by(&identities()[0], terms).signature, identities()[0].peer());
         Self {
-            offer: JobOffer { job, shard: start.shard, segment, start, values, program, ended: true },
+            offer: JobOffer {
+                job,
+                shard: start.shard,
+                segment,
+                start,
+                values,
+                program,
+                ended: true,
+                settler,
+                assigned,
+            },
             chunks,
             ending: Ending { chunks: hashes, steps, output },
             epoch: AtomicU64::new(0),
@@ -180,7 +193,7 @@ impl Handler for Operator {
 
 /// Proves at once: the proof is a text.
 #[derive(Debug)]
-struct AtOnce;
+pub(super) struct AtOnce;
 
 impl Prove for AtOnce {
     fn prove<'a>(&'a self, _: &'a Path, proof: &'a Path, _: Cancelled<'a>) -> Proving<'a> {
@@ -192,7 +205,7 @@ impl Prove for AtOnce {
 }
 
 /// A prover that proves at once, and is configured like this.
-fn quick_prover(folder: &Path, config: &str) -> (Arc<Prover>, Tasks) {
+pub(super) fn quick_prover(folder: &Path, config: &str) -> (Arc<Prover>, Tasks) {
     prover_with(folder, config, Arc::new(AtOnce))
 }
 

@@ -10,7 +10,10 @@ use shardwire_model::{
 };
 use shardwire_protocols::{
     Failure, Signed,
-    handoff::{Acceptance, Answer, Assign, Closed, Handler, KnownVerdict, MAX_KNOWN, Outcome, ProofVerdict, Verdict},
+    handoff::{
+        Acceptance, Answer, Assign, AssignmentTerms, Closed, Handler, KnownVerdict, MAX_KNOWN, Outcome, ProofVerdict,
+        Verdict,
+    },
 };
 use shardwire_store::{
     Write,
@@ -64,7 +67,9 @@ impl Settler {
         };
         let epoch = self.host.store.commit(next_epoch).await?;
         let expires = self.host.clock.now().plus(LEASE);
-        Ok(Some(Answer::Assign(Box::new(Assign { start: record.start, values: record.values, epoch, expires }))))
+        let (start, values) = (record.start, record.values);
+        let signature = Signed::by(&self.host.identity, AssignmentTerms::of(&start, &values)).signature;
+        Ok(Some(Answer::Assign(Box::new(Assign { start, values, epoch, expires, signature }))))
     }
 
     /// The verdict on the latest proof of a shard.

@@ -53,8 +53,8 @@ impl Disk for Hanging {
         self.use_of(to).rename(from, to)
     }
 
-    fn remove_folder(&self, path: &Path) -> Result<(), DiskError> {
-        self.use_of(path).remove_folder(path)
+    fn remove(&self, path: &Path) -> Result<(), DiskError> {
+        self.use_of(path).remove(path)
     }
 
     fn database(&self, path: &Path) -> Result<Option<Backend>, DiskError> {

@@ -116,7 +116,7 @@ impl Artefacts {
     pub fn probe(&self, bytes: usize) -> Result<(), ArtefactError> {
         let folder = self.root.join("probe");
         let written = self.disk.write(&folder.join("room"), &[&vec![0; bytes]], true);
-        let removed = self.disk.remove_folder(&folder);
+        let removed = self.disk.remove(&folder);
         written?;
         Ok(removed?)
     }
@@ -157,12 +157,12 @@ impl Artefacts {
         Ok(self.disk.read(path, 0)?.is_some())
     }
 
-    /// Removes a folder and all in it; does nothing if there is none.
+    /// Removes a file, or a folder and all in it; does nothing if there is neither.
     ///
     /// # Errors
     /// [`ArtefactError::Disk`] if the disk fails.
-    pub fn remove_folder(&self, path: &Path) -> Result<(), ArtefactError> {
-        Ok(self.disk.remove_folder(path)?)
+    pub fn remove(&self, path: &Path) -> Result<(), ArtefactError> {
+        Ok(self.disk.remove(path)?)
     }
 }
 
@@ -186,6 +186,10 @@ mod tests {
         assert_eq!(artefacts.read(&path, 6).unwrap().unwrap(), b"second");
         assert!(artefacts.is_there(&path).unwrap() && !artefacts.is_there(&folder.path().join("other")).unwrap());
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no partial file is left");
+        for gone in [&path, &folder.path().join("deep"), &path] {
+            artefacts.remove(gone).unwrap();
+            assert!(!gone.exists() && folder.path().exists());
+        }
     }
 
     #[test]

@@ -63,11 +63,11 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// [`DiskError`] if the disk fails or there is no such file.
     fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError>;
 
-    /// Removes a folder and all in it; does nothing if there is none.
+    /// Removes a file, or a folder and all in it; does nothing if there is neither.
     ///
     /// # Errors
     /// [`DiskError`] if the disk fails.
-    fn remove_folder(&self, path: &Path) -> Result<(), DiskError>;
+    fn remove(&self, path: &Path) -> Result<(), DiskError>;
 
     /// The storage of a database; none if there is no such file.
     ///
@@ -257,8 +257,12 @@ impl Disk for SystemDisk {
         Self::appear(from, to, true)
     }
 
-    fn remove_folder(&self, path: &Path) -> Result<(), DiskError> {
-        match fs::remove_dir_all(path) {
+    fn remove(&self, path: &Path) -> Result<(), DiskError> {
+        let removed = match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(path),
+            removed => removed,
+        };
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(DiskError::of(path, "removed")(error)),
             _ => Ok(()),
         }

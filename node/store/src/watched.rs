@@ -112,8 +112,8 @@ impl Disk for WatchedDisk {
         self.noted(self.below.rename(from, to))
     }
 
-    fn remove_folder(&self, path: &Path) -> Result<(), DiskError> {
-        self.noted(self.below.remove_folder(path))
+    fn remove(&self, path: &Path) -> Result<(), DiskError> {
+        self.noted(self.below.remove(path))
     }
 
     fn database(&self, path: &Path) -> Result<Option<Backend>, DiskError> {

@@ -16,10 +16,10 @@ use shardwire_reputation::{Blame, Breach, Event, Listing, Policy, Record};
 use shardwire_store::{
     RecordKey, Store, SystemDisk, Table,
     records::{
-        ACCUSED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart, Executed, Figures,
-        HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptCause, KeptEvidence, LAYOUT, LEASES,
-        LEASES_SEEN, LeaseKey, LogKey, Manifest, PEERS, SignedBytes, SignedEntry, StoredChunk, TRANSACTIONS,
-        TraceLease, VERDICTS, Verdict, WORDS, WireFelt,
+        ACCUSED, ASSIGNED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart,
+        Executed, Figures, HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptCause, KeptEvidence,
+        LAYOUT, LEASES, LEASES_SEEN, LeaseKey, LogKey, Manifest, PEERS, SignedBytes, SignedEntry, StoredChunk,
+        TRANSACTIONS, TraceLease, VERDICTS, Verdict, WORDS, WireFelt,
     },
 };
 use std::{
@@ -112,6 +112,7 @@ fn samples(path: &Path) -> Samples {
         &shard,
         &Assignment { start: start(), values: values.clone(), settler: peer, epoch: 300 },
     );
+    samples.put(&ASSIGNED, &shard, &signed);
     let logged = Logged { transaction: transaction().into(), time: 400, reverted: true };
     samples.put(&TRANSACTIONS, &LogKey { shard, sequence: 300 }, &logged);
     let stored = StoredChunk { hash: Hash::of(b"chunk"), raw_bytes: 300, wire_bytes: 200 };

@@ -252,7 +252,7 @@ impl Disk for ReadOnly {
     fn rename(&self, _: &Path, to: &Path) -> Result<(), DiskError> {
         Self::refused(to, "renamed")
     }
-    fn remove_folder(&self, path: &Path) -> Result<(), DiskError> {
+    fn remove(&self, path: &Path) -> Result<(), DiskError> {
         Self::refused(path, "removed")
     }
     fn database(&self, path: &Path) -> Result<Option<Backend>, DiskError> {

@@ -49,6 +49,10 @@ mutations! {
     ClaimBelieved = "claim-believed",
     /// A receipt, a dispute or a skip of any peer counts.
     AnybodySettles = "anybody-settles",
+    /// A prover works for who says that it is an operator.
+    AnybodyOperates = "anybody-operates",
+    /// A prover offers what its worker wrote without looking whether it holds.
+    OwnProofBelieved = "own-proof-believed",
     /// Signs of life hold a job for ever.
     LeaseUnbounded = "lease-unbounded",
     /// A database whose disk has failed once fails until its node is started again.

@@ -1,8 +1,8 @@
 //! The operator's half.
 
 use super::{
-    Acceptance, Answered, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, KnownVerdict, Nothing, ProofVerdict,
-    Turn,
+    Acceptance, Answered, Ask, Assign, Assigned, AssignmentTerms, Bye, Closed, Decline, Handoff, KnownVerdict, Nothing,
+    ProofVerdict, Turn,
 };
 use crate::{signed::Signed, timing};
 use shardwire_model::{Cause, ShardId};
@@ -25,7 +25,7 @@ pub struct Client {
 pub enum Next {
     /// Nothing for now: ask again.
     Nothing(Client),
-    /// A shard to execute. Its start data is consistent and for this operator; its values are as many as its entries.
+    /// A shard to execute. Its start data is consistent and for this operator; its values are as many as its entries; the settler has signed that.
     Assign(Box<Assign>, Pending),
     /// What became of a shard that was named. It is repeated until the shard is named no longer.
     Closed(Closed, Client),
@@ -74,8 +74,11 @@ impl Client {
             Branch::Second(more) => match more.offer().await? {
                 Branch::First(assign) => {
                     let (assign, session) = assign.recv::<Assign, _>().await?;
-                    match contradiction(&assign, identity) {
-                        Some(detail) => Err(session.broken("Assign", "SW-HANDOFF-001", detail)),
+                    let terms = assign.terms();
+                    let forged = || terms.verify(&session.peer()).err().map(|forged| forged.to_string());
+                    let broken = contradiction(&assign, identity).map(|detail| ("SW-HANDOFF-001", detail));
+                    match broken.or_else(|| Some(("SW-HANDOFF-006", forged()?))) {
+                        Some((rule, detail)) => Err(session.broken("Assign", rule, detail)),
                         None => {
                             let pending = Pending { session, shard: assign.start.shard, epoch: assign.epoch };
                             Ok(Next::Assign(Box::new(assign), pending))
@@ -130,6 +133,14 @@ fn contradiction(assign: &Assign, identity: &Identity) -> Option<String> {
     }
     (values.len() != start.entries.len())
         .then(|| format!("{} values for {} entries", values.len(), start.entries.len()))
+}
+
+impl Assign {
+    /// What the settler signed by it.
+    #[must_use]
+    pub fn terms(&self) -> Signed<AssignmentTerms> {
+        Signed { statement: AssignmentTerms::of(&self.start, &self.values), signature: self.signature }
+    }
 }
 
 impl Pending {

@@ -5,8 +5,10 @@ use crate::{
     size, timing,
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Cause, Felt, Hash, MAX_ENTRIES, ShardId, ShardStart, Timestamp, bounded};
-use shardwire_transport::message;
+use shardwire_model::{
+    Cause, Felt, Hash, MAX_ENTRIES, PeerId, ShardId, ShardStart, Timestamp, bounded, felt, state_commitment,
+};
+use shardwire_transport::{PeerSignature, message};
 
 /// Most shards that one operator holds of one settler: each has an execution and a log of its own, far fewer fit a machine.
 pub const MAX_KNOWN: usize = 1024;
@@ -47,6 +49,36 @@ pub struct Assign {
     pub epoch: u64,
     /// When the lease ends unless it is renewed.
     pub expires: Timestamp,
+    /// The settler's, over the [`AssignmentTerms`] of the run's first segment: by it provers know that the job is one.
+    pub signature: PeerSignature,
+}
+
+/// What a settler signs when it assigns a shard: this operator executes this segment of its run, from this state. The operator shows it to provers, which work for
+/// nobody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignmentTerms {
+    /// The shard.
+    pub shard: ShardId,
+    /// The segment of its run, from 0.
+    pub segment: u32,
+    /// Who executes it.
+    pub operator: PeerId,
+    /// The commitment of the state before, which covers start data and values.
+    #[serde(with = "felt::wire")]
+    pub before: Felt,
+}
+
+impl AssignmentTerms {
+    /// Those by which a shard's whole run is assigned.
+    #[must_use]
+    pub fn of(start: &ShardStart, values: &[Felt]) -> Self {
+        let before = state_commitment(start.commitment(), values);
+        Self { shard: start.shard, segment: 0, operator: start.operator, before }
+    }
+}
+
+impl Statement for AssignmentTerms {
+    const CONTEXT: &'static str = "shardwire handoff assignment 1";
 }
 
 /// What became of a shard.
@@ -138,7 +170,11 @@ message!(
     deadline = timing::NEXT
 );
 message!(Nothing, max_bytes = 0, deadline = timing::ANSWER);
-message!(Assign, max_bytes = size::SHARD_START + size::VALUES + 2 * size::U64, deadline = timing::ANSWER);
+message!(
+    Assign,
+    max_bytes = size::SHARD_START + size::VALUES + 2 * size::U64 + size::SIGNATURE,
+    deadline = timing::ANSWER
+);
 message!(Closed, max_bytes = size::FELT + size::TAG + size::HASH, deadline = timing::ANSWER);
 message!(ProofVerdict, max_bytes = size::FELT + size::HASH + size::TAG + size::CAUSE, deadline = timing::ANSWER);
 message!(Accept, max_bytes = size::FELT + size::U64 + size::SIGNATURE, deadline = timing::NEXT);

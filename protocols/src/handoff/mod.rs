@@ -7,12 +7,15 @@
 //! **Proofs.** A prover tells the operator that it has a proof, and the settler whether that is so. [`ProofVerdict`] is the settler's latest [`Verdict`] on a
 //! proof of a shard in `known`, unless `verdicts` has it. An operator that hears of a dispute leases the job again at once.
 //!
+//! **Who a job is of.** With an assignment goes the settler's signature under its [`AssignmentTerms`]. The operator keeps it and shows it in each job that it offers
+//! (protocol `trace`), because anybody can say that it is an operator. One that kept an assignment without it leaves the shard out of `known`, and is assigned it again.
+//!
 //! **Lost connections.** Asking is idempotent. A shard that the settler assigned and that `known` doesn't name is assigned again; one that
 //! `known` names but for which the settler has no acceptance is assigned again as well, and accepting it again is harmless.
 //! [`Closed`] is repeated until `known` no longer names the shard. The lease of each shard in `known` is renewed by asking.
 //!
 //! What the client half refuses: start data that contradicts itself or is for another operator, another number of values than
-//! entries, news of a shard that it doesn't hold, or a verdict that it was told before. What the server half refuses: an acceptance that isn't for the shard and epoch
+//! entries, an assignment that the settler hasn't signed, news of a shard that it doesn't hold, or a verdict that it was told before. What the server half refuses: an acceptance that isn't for the shard and epoch
 //! just assigned or isn't signed by the peer. Each is a fault of the peer and ends the session. Bounds: [`MAX_KNOWN`].
 
 mod client;
@@ -23,8 +26,8 @@ mod tests;
 
 pub use client::{Client, Next, Pending};
 pub use messages::{
-    Accept, Acceptance, Ask, Assign, Bye, Closed, Decline, KnownVerdict, MAX_KNOWN, Nothing, Outcome, ProofVerdict,
-    Verdict,
+    Accept, Acceptance, Ask, Assign, AssignmentTerms, Bye, Closed, Decline, KnownVerdict, MAX_KNOWN, Nothing, Outcome,
+    ProofVerdict, Verdict,
 };
 pub use server::{Answer, Handler, serve};
 

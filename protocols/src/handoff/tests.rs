@@ -8,7 +8,7 @@ use crate::{
     timing::{ASK_INTERVAL, HOLD, NEXT},
 };
 use shardwire_model::{Cause, Coded, Felt, Hash, MAX_ENTRIES, PeerId, ShardId, Timestamp};
-use shardwire_transport::{Branch, Identity, Responder, WireCode};
+use shardwire_transport::{Branch, Identity, PeerSignature, Responder, WireCode};
 use std::{collections::VecDeque, future::pending, sync::Mutex};
 use tokio::time::Instant;
 
@@ -59,7 +59,9 @@ fn operator() -> Identity {
 
 fn assign() -> Assign {
     let start = small_start(operator().peer());
-    Assign { values: vec![Felt::ONE; start.entries.len()], start, epoch: 3, expires: Timestamp(99) }
+    let values = vec![Felt::ONE; start.entries.len()];
+    let signature = Signed::by(&identity(2), AssignmentTerms::of(&start, &values)).signature;
+    Assign { values, start, epoch: 3, expires: Timestamp(99), signature }
 }
 
 fn assignment() -> Answer {
@@ -120,11 +122,18 @@ async fn an_assignment_that_contradicts_itself_is_the_settlers_fault() {
     let foreign = Assign { start: small_start(identity(9).peer()), ..assign() };
     let short = Assign { values: vec![], ..assign() };
     let mut twice = assign();
+    // What one settler has signed, another one assigns; and what it has signed of another state.
+    let theirs = Signed::by(&identity(9), assign().terms().statement).signature;
+    let others = Assign { signature: theirs, ..assign() };
+    let state = Assign { values: vec![Felt::TWO; 3], ..assign() };
+    let forged = "SW-HANDOFF-006 the signature on the 'shardwire handoff assignment 1' is not by peer";
     twice.start.accounts[1] = twice.start.accounts[0];
     for (bad, text) in [
         (foreign, "SW-HANDOFF-001 the shard is for operator"),
         (short, "SW-HANDOFF-001 0 values for 3 entries"),
         (twice, "SW-HANDOFF-001 the start data contradicts itself: account"),
+        (others, forged),
+        (state, forged),
     ] {
         let settler = Settler::with([Answer::Assign(Box::new(bad))]);
         let (client, session) = meet();
@@ -277,7 +286,13 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     let disputed = Verdict::Disputed { cause: largest_cause() };
     fits(&ProofVerdict { shard, proof: Hash([255; 32]), verdict: disputed });
     let (epoch, expires) = (u64::MAX, Timestamp(u64::MAX));
-    let largest = Assign { start: largest_start(), values: vec![LARGEST; MAX_ENTRIES], epoch, expires };
+    let largest = Assign {
+        start: largest_start(),
+        values: vec![LARGEST; MAX_ENTRIES],
+        epoch,
+        expires,
+        signature: PeerSignature([255; 64]),
+    };
     fits(&largest);
     refused_when_read(&Assign { values: vec![LARGEST; MAX_ENTRIES + 1], ..largest });
     fits(&Closed { shard, outcome: Outcome::Settled { proof: Hash([255; 32]) } });

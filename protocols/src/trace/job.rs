@@ -1,7 +1,8 @@
 //! The name of a job.
 
 use super::messages::JobOffer;
-use shardwire_model::{Coded, Felt, Hash, StartError, state_commitment};
+use crate::{handoff::AssignmentTerms, signed::Signed};
+use shardwire_model::{Coded, Felt, Hash, PeerId, StartError, state_commitment};
 
 /// The name of a job: the program, what the shard was started with, the state before, and which segment of the run it is. The same parts
 /// give the same name, so a job that was begun with one operator or before a restart is recognised.
@@ -61,6 +62,14 @@ impl JobOffer {
     #[must_use]
     pub fn before(&self) -> Felt {
         state_commitment(self.start.commitment(), &self.values)
+    }
+
+    /// Whether the settler that it names has signed that the job is this operator's. Whether that settler counts is the caller's to look.
+    #[must_use]
+    pub fn is_assigned_to(&self, operator: PeerId) -> bool {
+        let (shard, segment, before) = (self.shard, self.segment, self.before());
+        let terms = AssignmentTerms { shard, segment, operator, before };
+        Signed { statement: terms, signature: self.assigned }.verify(&self.settler).is_ok()
     }
 
     /// Whether the offer is consistent and its name is that of its content.

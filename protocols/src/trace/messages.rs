@@ -7,7 +7,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Cause, Felt, Hash, MAX_ENTRIES, Output, PeerId, ShardId, ShardStart, Timestamp, bounded, felt};
 use shardwire_transport::{
-    Bytes, Message, Shape, message,
+    Bytes, Message, PeerSignature, Shape, message,
     message::{Body, DecodeError, EncodeError, Head},
 };
 use std::time::Duration;
@@ -61,6 +61,10 @@ pub struct JobOffer {
     pub program: Felt,
     /// Whether its run has ended: all of the witness is there, and the job waits for nothing but a prover.
     pub ended: bool,
+    /// The settler that assigned it to this operator.
+    pub settler: PeerId,
+    /// That settler's, over the [`AssignmentTerms`](crate::handoff::AssignmentTerms) of this segment.
+    pub assigned: PeerSignature,
 }
 
 /// The prover takes the job.
@@ -78,6 +82,8 @@ pub enum DeclineReason {
     GivenUp,
     /// Not now: it may be offered the job again after [`DECLINED_FOR`](super::DECLINED_FOR), or when its run has ended.
     Later,
+    /// No settler that the World's identity lists has assigned the job to this operator. To offer such a one is an offence.
+    Unassigned,
 }
 
 /// The prover doesn't take the job.
@@ -329,7 +335,15 @@ pub struct Abandon {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bye {}
 
-const OFFER: u32 = size::HASH + size::FELT + size::U32 + size::SHARD_START + size::VALUES + size::FELT + size::TAG;
+const OFFER: u32 = size::HASH
+    + size::FELT
+    + size::U32
+    + size::SHARD_START
+    + size::VALUES
+    + size::FELT
+    + size::TAG
+    + size::PEER
+    + size::SIGNATURE;
 /// Most bytes of the terms of a lease.
 pub(crate) const LEASE_TERMS: u32 = size::HASH + 2 * size::U64 + size::PEER;
 

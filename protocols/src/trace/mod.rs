@@ -5,6 +5,8 @@
 //!    A job whose run has ended is offered before those that go on. A job that the prover holds under a lease is offered to it again only if it
 //!    names it, so it may ask for further jobs in another session. One that it declines isn't offered to it for [`DECLINED_FOR`], or, if it has
 //!    given the job up, until it names it.
+//!    An offer carries the signature by which a settler has assigned the job to this operator, since anybody can say that it is an operator: a prover
+//!    takes no other, and to offer one is an offence.
 //! 2. The prover claims it and gets a signed [`Lease`] with a fencing epoch. A later lease of the same job has a higher epoch and
 //!    ends this one: pulls and progress of an older epoch are answered with `Lost`, which is no fault. The lease lasts
 //!    [`LEASE`] and is renewed by every pull and every progress.
@@ -16,7 +18,8 @@
 //!
 //! What the client half refuses: an offer whose name isn't that of its content, start data that contradicts itself, a lease for another
 //! job or prover or not signed by the operator, an answer to another pull than the oldest, a chunk longer than its bound, a manifest that
-//! contradicts the chunks. Decompressing a chunk and checking its hash is the caller's. What the server half refuses: a claim or decline of
+//! contradicts the chunks. Decompressing a chunk and checking its hash is the caller's, and so is
+//! whether a settler that counts has [assigned](JobOffer::is_assigned_to) the job. What the server half refuses: a claim or decline of
 //! another job than the one offered, more begun jobs than [`MAX_RESUMED`].
 
 mod client;

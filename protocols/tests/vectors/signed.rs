@@ -89,6 +89,7 @@ fn statements() -> Vec<Kept> {
     let cause = Cause::new("SW-VERIFY-009", "the proof doesn't verify: no");
     vec![
         kept(handoff::Acceptance { shard: SHARD, epoch: 300 }),
+        kept(handoff::AssignmentTerms { shard: SHARD, segment: 0, operator: other().peer(), before: Felt::TWO }),
         kept(receipt(4).statement),
         kept(lease(&other()).statement),
         kept(announced(JOB, b"a proof")),

@@ -66,6 +66,7 @@ fn context<T: Statement>(message: &str) -> [String; 3] {
 
 fn contexts() -> String {
     let rows = [
+        context::<handoff::AssignmentTerms>("handoff Assign"),
         context::<handoff::Acceptance>("handoff Accept"),
         context::<ingress::ReceiptContent>("ingress Receipt"),
         context::<trace::LeaseTerms>("trace Lease"),

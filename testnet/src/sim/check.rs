@@ -14,7 +14,7 @@ use shardwire_model::{Hash, PeerId, ShardId, life::AbortReason};
 use shardwire_operator::events::{JobLeased, JobProven};
 use shardwire_peers::events::{Blame, Overloaded, ProtocolViolated, SessionFailed, SessionLost};
 use shardwire_protocols::trace;
-use shardwire_prover::events::{JobFailed, ProofDisputed, ProofUnwanted, PullEnded, ReceiptKept};
+use shardwire_prover::events::{JobFailed, JobTaken, ProofDisputed, ProofUnwanted, PullEnded, ReceiptKept};
 use shardwire_settler::events::{ShardAborted, ShardStarted};
 use shardwire_telemetry as telemetry;
 use shardwire_transport::{settings::CONNECTION_WINDOW_BYTES, sim::Counters};
@@ -78,12 +78,15 @@ pub(super) struct FinishedRun<'a> {
     pub(super) settlers: BTreeSet<PeerId>,
     /// The peers that lied.
     pub(super) lying: BTreeSet<PeerId>,
+    /// Those among them whose jobs no settler has assigned.
+    pub(super) inventors: BTreeSet<PeerId>,
     pub(super) events: &'a [Seen],
 }
 
 /// Runs every check.
 pub(super) async fn all(finished: FinishedRun<'_>, counters: Counters) -> Vec<Failure> {
     let (events, lying, settlers) = (finished.events, finished.lying.clone(), finished.settlers.clone());
+    let inventors = finished.inventors.clone();
     let mut failures = on_the_disks(finished).await;
     failures.extend(honest_peers_are_not_blamed(&lying, events));
     failures.extend(retries_wait(events));
@@ -93,6 +96,8 @@ pub(super) async fn all(finished: FinishedRun<'_>, counters: Counters) -> Vec<Fa
     failures.extend(no_local_end_is_a_verdict(events));
     failures.extend(no_clock_ends_a_shard(events));
     failures.extend(only_settlers_decide(&settlers, events));
+    failures.extend(no_made_up_job_is_taken(&inventors, events));
+    failures.extend(proofs_of_nodes_hold(events));
     failures
 }
 
@@ -204,6 +209,19 @@ fn only_settlers_decide(settlers: &BTreeSet<PeerId>, events: &[Seen]) -> Option<
     };
     let presumed = events.iter().find(|seen| said_by(&seen.event).is_some_and(|peer| !settlers.contains(&peer)))?;
     Some(Failure::of("only_settlers_decide", format!("{:?}", presumed.event)))
+}
+
+/// A prover takes no job that no settler has assigned to who offers it.
+fn no_made_up_job_is_taken(inventors: &BTreeSet<PeerId>, events: &[Seen]) -> Option<Failure> {
+    let taken = events.iter().filter_map(|seen| seen.event.get::<JobTaken>());
+    let made_up = taken.into_iter().find(|taken| inventors.contains(&taken.operator))?;
+    Some(Failure::of("no_made_up_job_is_taken", format!("{made_up:?}")))
+}
+
+/// Whatever a worker writes, what a prover offers holds: no settler disputes it.
+fn proofs_of_nodes_hold(events: &[Seen]) -> Option<Failure> {
+    let disputed = events.iter().find_map(|seen| seen.event.get::<ProofDisputed>())?;
+    Some(Failure::of("proofs_of_nodes_hold", format!("{disputed:?}")))
 }
 
 /// Every shard has its time, whatever clocks are set to.
@@ -318,6 +336,19 @@ mod tests {
         fires(only_settlers_decide(&[OTHER].into(), &[seen(1, skipped)]), "only_settlers_decide");
         let disputed = ProofDisputed { job: JOB, settler: ONE, cause: "SW-VERIFY-001: no".to_owned() };
         fires(only_settlers_decide(&[OTHER].into(), &[seen(1, disputed)]), "only_settlers_decide");
+    }
+
+    #[test]
+    fn a_job_that_was_made_up_and_is_taken() {
+        let taken = [seen(1, JobTaken { job: JOB, operator: ONE })];
+        fires(no_made_up_job_is_taken(&[ONE].into(), &taken), "no_made_up_job_is_taken");
+        assert_eq!(no_made_up_job_is_taken(&[OTHER].into(), &taken), None);
+    }
+
+    #[test]
+    fn a_proof_of_a_node_that_does_not_hold() {
+        let disputed = ProofDisputed { job: JOB, settler: ONE, cause: "SW-VERIFY-001: no".to_owned() };
+        fires(proofs_of_nodes_hold(&[seen(1, disputed)]), "proofs_of_nodes_hold");
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub struct Plan {
     pub presumed_settler: bool,
     /// Whether a prover that nobody knows takes jobs and holds them with signs of life, until all shards are over.
     pub holder: bool,
+    /// Whether a peer that nobody knows offers jobs that it has made up, until all shards are over.
+    pub inventor: bool,
     /// Whether some clients give their shards up while they run.
     pub impatient: bool,
     /// How long faults are injected.
@@ -142,12 +144,14 @@ impl Plan {
             impatient: dice.chance(PPM / 3),
             presumed_settler: false,
             holder: false,
+            inventor: false,
         };
         if dice.chance(PPM / 2) {
             plan.faults.push(Fault::Worker);
         }
         plan.presumed_settler = dice.chance(PPM / 4);
         plan.holder = dice.chance(PPM / 6);
+        plan.inventor = dice.chance(PPM / 4);
         if plan.long { plan.interrupted() } else { plan }
     }
 
@@ -201,6 +205,7 @@ impl Plan {
             lying_operator: false,
             presumed_settler: false,
             holder: false,
+            inventor: false,
             impatient: false,
             skew: Duration::ZERO,
             ..Self::of(seed)

@@ -2,7 +2,7 @@
 
 use super::{
     check::{self, Failure, FinishedRun},
-    liar::{LyingOperator, LyingProver, PresumedSettler},
+    liar::{Inventor, LyingOperator, LyingProver, PresumedSettler},
     machine::{Machine, NETWORK, PORT, Parts, SimulatedClock},
     nemesis::Nemesis,
     plan::Plan,
@@ -158,6 +158,13 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         let operators = those(&machines, Role::Operator);
         strangers.spawn(LyingProver::holder(identity, world, dice).run(host, address, operators));
     }
+    let mut inventors = BTreeSet::new();
+    if plan.inventor {
+        let (identity, host, address, dice) = stranger(4, dice);
+        inventors.insert(identity.peer());
+        let inventor = Inventor::new(identity, world, notary.program(), settler.peer, dice);
+        strangers.spawn(inventor.run(host, address, those(&machines, Role::Prover)));
+    }
     let mut nemesis = Nemesis::new(plan, &internet, &mut machines, addresses, Dice::of(seed, 2));
     nemesis.wire(Dice::of(seed, 3));
     nemesis.machines.iter_mut().for_each(Machine::start);
@@ -181,8 +188,8 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     let events = recorder.take();
     let settlers = [settler.peer].into();
     let promises = promises.snapshot();
-    let finished =
-        FinishedRun { machines: &machines, game: &game, promises: &promises, settlers, lying, events: &events };
+    let (machines, game, promises, events) = (&*machines, &game, &promises, &*events);
+    let finished = FinishedRun { machines, game, promises, settlers, lying, inventors, events };
     let mut failures = check::all(finished, internet.counters()).await;
     if ends.contains(&(Stage::Aborted, true)) {
         failures.insert(0, Failure::given_up());

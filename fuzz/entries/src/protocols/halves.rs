@@ -26,7 +26,7 @@ use shardwire_protocols::{
         ResumableJob, Trace,
     },
 };
-use shardwire_transport::{Bytes, Initiator, Responder};
+use shardwire_transport::{Bytes, Identity, Initiator, PeerSignature, Responder};
 use std::{future::ready, sync::LazyLock};
 
 /// How often a client asks before it is content.
@@ -181,12 +181,19 @@ pub(crate) async fn node(session: Responder<Administration>) -> Ended {
 
 // ---- handoff
 
+fn assigned(settler: &Identity, start: &ShardStart, values: &[Felt]) -> PeerSignature {
+    Signed::by(settler, handoff::AssignmentTerms::of(start, values)).signature
+}
+
 impl handoff::Handler for Peer {
     async fn next(&self, _: PeerId, known: &[ShardId], verdicts: &[handoff::KnownVerdict]) -> Result<Answer, Failure> {
         let start = start(INITIATOR);
         let values = vec![Felt::ONE; start.entries.len()];
         Ok(match known.first() {
-            None => Answer::Assign(Box::new(Assign { start, values, epoch: 3, expires: self.now() })),
+            None => {
+                let signature = assigned(&identity(RESPONDER), &start, &values);
+                Answer::Assign(Box::new(Assign { start, values, epoch: 3, expires: self.now(), signature }))
+            }
             Some(shard) if verdicts.is_empty() => {
                 let verdict = handoff::Verdict::Disputed { cause: cause() };
                 Answer::Verdict(handoff::ProofVerdict { shard: *shard, proof: Hash::of(b"proof"), verdict })
@@ -337,7 +344,9 @@ fn job() -> JobOffer {
     let values = vec![Felt::ONE; start.entries.len()];
     let (program, segment, commitment) = (start.program, 0, start.commitment());
     let job = trace::job_id(program, commitment, state_commitment(commitment, &values), segment);
-    JobOffer { job, shard: start.shard, segment, start, values, program, ended: true }
+    let assigned = assigned(&identity(3), &start, &values);
+    let settler = identity(3).peer();
+    JobOffer { job, shard: start.shard, segment, start, values, program, ended: true, settler, assigned }
 }
 
 fn chunk(index: u32) -> Chunk {

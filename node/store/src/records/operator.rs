@@ -1,6 +1,6 @@
 //! What an operator remembers.
 
-use super::WireFelt;
+use super::{SignedBytes, WireFelt};
 use crate::{Migration, RecordKey};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
@@ -10,6 +10,8 @@ use shardwire_model::{
 tables! {
     /// The shards assigned to it.
     ASSIGNMENTS: ShardId => Assignment = ("operator.assignments", 2);
+    /// By what each was assigned, as its settler signed it. A shard that was assigned before that was signed has none yet.
+    ASSIGNED: ShardId => SignedBytes = ("operator.assigned", 1);
     /// Accepted transactions in their sequence. The log *is* the shard: execution is replayed from it.
     TRANSACTIONS: LogKey => Logged = ("operator.transactions", 2);
     /// How a run's execution ended, once it did.

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 use shardwire_model::{Felt, Hash, Kind, MAX_ENTRIES, PeerId, ShardId, Timestamp, Update};
-use shardwire_transport::{Bytes, Message, message::encode};
+use shardwire_transport::{Bytes, Message, PeerSignature, message::encode};
 
 const HASH: Hash = Hash([255; 32]);
 
@@ -34,11 +34,13 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
         values: vec![LARGEST; MAX_ENTRIES],
         program: LARGEST,
         ended: true,
+        settler: PeerId([255; 32]),
+        assigned: PeerSignature([255; 64]),
     };
     fits(&largest);
     refused_when_read(&JobOffer { values: vec![LARGEST; MAX_ENTRIES + 1], ..largest });
     fits(&Claim { job: HASH });
-    fits(&Decline { job: HASH, reason: DeclineReason::Later, cause: largest_cause() });
+    fits(&Decline { job: HASH, reason: DeclineReason::Unassigned, cause: largest_cause() });
     let (epoch, expires) = (u64::MAX, Timestamp(u64::MAX));
     fits(&Signed::by(&operator(), LeaseTerms { job: HASH, epoch, expires, prover: PeerId([255; 32]) }));
     fits(&Refused { reason: RefusalReason::Unavailable, cause: largest_cause() });
@@ -87,6 +89,21 @@ fn each_piece_is_read_as_it_was_written_and_nothing_else_is_read() {
     let refused = PullResponse::decode(encode(&PullResponse::Chunk(too_long)).unwrap().into()).unwrap_err();
     assert_eq!(refused.to_string(), "a chunk longer than its bound");
     assert!(PullResponse::decode(Bytes::from_static(&[4]).into()).is_err(), "an unknown response");
+}
+
+#[test]
+fn a_job_is_of_the_operator_to_which_its_settler_has_assigned_this_segment_from_this_state() {
+    let mine = offer();
+    assert!(mine.is_assigned_to(operator().peer()));
+    assert!(!mine.is_assigned_to(PeerId([3; 32])));
+    let others = [
+        JobOffer { settler: operator().peer(), ..offer() },
+        JobOffer { segment: 1, ..offer() },
+        JobOffer { values: vec![Felt::TWO; mine.values.len()], ..offer() },
+        JobOffer { shard: ShardId(Felt::ONE), ..offer() },
+        JobOffer { assigned: PeerSignature([0; 64]), ..offer() },
+    ];
+    assert!(others.iter().all(|other| !other.is_assigned_to(operator().peer())));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::{
     Failure, Signed,
+    handoff::AssignmentTerms,
     testing::{halves, identity, small_start},
     trace::{
         Chunk, ChunkAnswer, Claimed, Client, DeclineReason, Ending, Fetch, Finished, Grant, Handler, JobOffer,
@@ -27,7 +28,19 @@ pub(super) fn offer() -> JobOffer {
     let (program, segment) = (start.program, 0);
     let commitment = start.commitment();
     let job = job_id(program, commitment, state_commitment(commitment, &values), segment);
-    JobOffer { job, shard: start.shard, segment, start, values, program, ended: false }
+    let settler = identity(3);
+    let assigned = Signed::by(&settler, AssignmentTerms::of(&start, &values)).signature;
+    JobOffer {
+        job,
+        shard: start.shard,
+        segment,
+        start,
+        values,
+        program,
+        ended: false,
+        settler: settler.peer(),
+        assigned,
+    }
 }
 
 pub(super) fn chunk(index: u32) -> Chunk {

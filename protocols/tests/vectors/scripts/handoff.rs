@@ -1,10 +1,10 @@
-use super::{INITIATOR, Script, script, start, unexpected};
+use super::{INITIATOR, RESPONDER, Script, script, start, unexpected};
 use shardwire_model::{Cause, Felt, Hash, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
     Failure, Signed,
     handoff::{
-        Acceptance, Answer, Assign, Client, Closed, Handler, Handoff, KnownVerdict, Next, Outcome, ProofVerdict,
-        Verdict, serve,
+        Acceptance, Answer, Assign, AssignmentTerms, Client, Closed, Handler, Handoff, KnownVerdict, Next, Outcome,
+        ProofVerdict, Verdict, serve,
     },
 };
 use std::{
@@ -20,7 +20,8 @@ impl Handler for Settler {
     async fn next(&self, _: PeerId, known: &[ShardId], _: &[KnownVerdict]) -> Result<Answer, Failure> {
         let start = start(&INITIATOR);
         let values = vec![Felt::ZERO, Felt::MAX];
-        let assign = |epoch| Assign { start, values, epoch, expires: Timestamp(1_700_000_060_000) };
+        let signature = Signed::by(&RESPONDER, AssignmentTerms::of(&start, &values)).signature;
+        let assign = |epoch| Assign { start, values, epoch, expires: Timestamp(1_700_000_060_000), signature };
         let closed = |outcome| Answer::Closed(Closed { shard: known[0], outcome });
         let on_proof =
             |proof: &[u8], verdict| Answer::Verdict(ProofVerdict { shard: known[0], proof: Hash::of(proof), verdict });

@@ -3,12 +3,14 @@ use bytes::Bytes;
 use shardwire_model::{Cause, Felt, Hash, Output, PeerId, Timestamp, state_commitment};
 use shardwire_protocols::{
     Failure, Signed,
+    handoff::AssignmentTerms,
     trace::{
         Chunk, ChunkAnswer, Claimed, Client, DeclineReason, Ending, Fetch, Finished, Grant, Handler, JobOffer,
         LeaseTerms, Next, Offered, Progress, Progressed, ProverStage, Pulled, RefusalReason, Refused, ResumableJob,
         Trace, job_id, serve,
     },
 };
+use shardwire_transport::Identity;
 use std::{
     error::Error,
     future::pending,
@@ -25,7 +27,10 @@ fn offer() -> JobOffer {
     let (start, values) = (start(&RESPONDER), vec![Felt::ONE, Felt::MAX]);
     let (program, commitment) = (start.program, start.commitment());
     let job = job_id(program, commitment, state_commitment(commitment, &values), 0);
-    JobOffer { job, shard: start.shard, segment: 0, start, values, program, ended: true }
+    let settler = Identity::from_secret(&[3; 32]);
+    let assigned = Signed::by(&settler, AssignmentTerms::of(&start, &values)).signature;
+    let settler = settler.peer();
+    JobOffer { job, shard: start.shard, segment: 0, start, values, program, ended: true, settler, assigned }
 }
 
 fn chunk(index: u32) -> Chunk {

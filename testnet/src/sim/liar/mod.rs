@@ -1,12 +1,15 @@
-//! Peers that lie: a [prover](LyingProver), an [operator](LyingOperator), and one that [says that it settles](PresumedSettler).
+//! Peers that lie: a [prover](LyingProver), an [operator](LyingOperator), one that [says that it settles](PresumedSettler), and one that
+//! [makes jobs up](Inventor).
 //!
 //! They keep to the protocols' types, as a plausible liar would; the protocols' own tests cover peers that don't. The prover and the operator are
 //! configured at honest nodes, and leave when faults end. Strangers, whom nobody knows, stay until all shards are over: no shard may wait for them.
 
+mod inventor;
 mod operator;
 mod prover;
 mod settler;
 
+pub(super) use inventor::Inventor;
 pub(super) use operator::LyingOperator;
 pub(super) use prover::LyingProver;
 pub(super) use settler::PresumedSettler;

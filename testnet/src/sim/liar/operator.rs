@@ -166,7 +166,7 @@ impl LyingOperator {
                     client
                 }
                 handoff::Next::Assign(assign, pending) => {
-                    self.take(*assign);
+                    self.take(*assign, connection.peer());
                     pending.accept(identity).await?
                 }
                 handoff::Next::Closed(closed, client) => {
@@ -177,7 +177,7 @@ impl LyingOperator {
         }
     }
 
-    fn take(&self, Assign { start, values, .. }: Assign) {
+    fn take(&self, Assign { start, values, signature, .. }: Assign, settler: PeerId) {
         let deed = DEEDS[self.impostor.dice(|dice| dice.index(DEEDS.len()))];
         let shard = start.shard;
         note(&format!("the lying operator has shard {} and does {deed:?}", shard.short()));
@@ -185,7 +185,8 @@ impl LyingOperator {
         let job = job_id(self.program, start.commitment(), before, 0);
         // Shards of the simulator are of the fixed rules.
         let Ok(admission) = Rules.admission(start.clone(), &values) else { return };
-        let offer = JobOffer { job, shard, segment: 0, start, values, program: self.program, ended: true };
+        let (program, assigned) = (self.program, signature);
+        let offer = JobOffer { job, shard, segment: 0, start, values, program, ended: true, settler, assigned };
         let fraud = Fraud { deed, offer, admission, epoch: 0, first: None, declined: BTreeSet::new() };
         self.frauds().entry(shard).or_insert(fraud);
     }
