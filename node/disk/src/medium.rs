@@ -11,6 +11,8 @@ use std::{
 
 /// The largest file, in bytes: a simulation's databases are a few MiB, and all of them are in memory.
 pub const MAX_FILE_BYTES: usize = 1 << 30;
+/// An input or output error, as Linux numbers it.
+const EIO: i32 = 5;
 /// Chances are in parts per million.
 const PPM: u32 = 1_000_000;
 
@@ -69,11 +71,13 @@ struct File {
     synced: Content,
     /// Changes that may be on the disk.
     unsynced: Vec<Change>,
+    /// Whether a sector of it can't be read (EIO): so until the file is written anew, elsewhere.
+    unreadable: bool,
 }
 
 impl File {
     fn whole(content: Content) -> Self {
-        Self { current: content.clone(), synced: content, unsynced: Vec::new() }
+        Self { current: content.clone(), synced: content, unsynced: Vec::new(), unreadable: false }
     }
 
     fn sync(&mut self) {
@@ -207,7 +211,7 @@ impl Medium {
         let mut seeds = ChaCha8Rng::seed_from_u64(if let Survives::Some(seed) = survives { seed } else { 0 });
         for file in state.files.values_mut() {
             let own = if let Survives::Some(_) = survives { Survives::Some(seeds.random()) } else { survives };
-            *file = File::whole(file.after(own));
+            *file = File { unreadable: file.unreadable, ..File::whole(file.after(own)) };
         }
         state.files.retain(|_, file| file.current.is_some());
         state.life += 1;
@@ -259,6 +263,14 @@ impl Medium {
         true
     }
 
+    /// Makes a sector of a file unreadable (EIO) until the file is written anew, as on a disk that wears out; `false` if there is no such file.
+    pub fn wear_out(&self, name: &str) -> bool {
+        let mut state = self.state();
+        let Some(file) = state.files.get_mut(name).filter(|file| file.current.is_some()) else { return false };
+        file.unreadable = true;
+        true
+    }
+
     pub(crate) fn length(&self, name: &str, life: u64) -> io::Result<Option<usize>> {
         let state = self.state();
         state.alive(life)?;
@@ -277,7 +289,11 @@ impl Medium {
         if chance > 0 && state.rng.random_range(0..PPM) < chance {
             return Err(Error::other("the disk can't read this"));
         }
-        look(state.files.get(name).and_then(|file| file.current.as_deref()))
+        let file = state.files.get(name);
+        if file.is_some_and(|file| file.unreadable) {
+            return Err(Error::from_raw_os_error(EIO));
+        }
+        look(file.and_then(|file| file.current.as_deref()))
     }
 
     pub(crate) fn change(&self, name: &str, life: u64, change: Change) -> io::Result<()> {
@@ -295,6 +311,7 @@ impl Medium {
             state.meets(Trouble::OverQuota)?;
         }
         let file = state.files.entry(name.to_owned()).or_default();
+        file.unreadable &= !matches!(change, Change::Replace(_) | Change::Remove);
         change.apply(&mut file.current);
         file.unsynced.push(change);
         Ok(())

@@ -2,6 +2,12 @@
 //!
 //! The execution's thread writes, sessions read. A chunk can be made again by executing, so its file needn't survive a crash; once the
 //! run has ended, its list of chunks is durable, and a restarted operator whose files are whole executes nothing.
+//!
+//! **What is sent is what was cut.** A damaged chunk that is sent would be this operator's offence, so each is checked whenever it is read. It is unpacked for that once in a process:
+//! from then on the hash of the compressed bytes is known, and a prover that pulls a chunk again and again costs a reading and a hash of these.
+//!
+//! **A file that is missing or damaged** is made again, by executing, and so is one that couldn't be read [`READS_IN_VAIN`] times in a row: a sector that is worn out stays so until something
+//! is written anew. Bounds: those of a run, and 40 bytes for each chunk.
 
 use super::lease::Work;
 use shardwire_model::{Hash, SegmentId};
@@ -12,6 +18,7 @@ use shardwire_store::{
 };
 use shardwire_witness::{self as witness, Chunk};
 use std::{
+    collections::BTreeMap,
     io,
     sync::{Mutex, PoisonError},
 };
@@ -21,6 +28,9 @@ use tokio::time::Instant;
 const _: () =
     assert!(witness::MAX_CHUNK_BYTES <= trace::MAX_CHUNK_RAW as usize && witness::MAX_CHUNKS <= trace::MAX_CHUNKS);
 
+/// How often in a row a chunk's file can't be read before it counts as lost: twice may pass by itself, such as a want of open files.
+const READS_IN_VAIN: u32 = 3;
+
 /// What a chunk store has.
 #[derive(Debug, Default)]
 struct Contents {
@@ -29,6 +39,10 @@ struct Contents {
     executed: Option<Executed>,
     /// When that was noted.
     ended: Option<Instant>,
+    /// Of each chunk's file, what its content hashes to, once that was found to be the chunk.
+    checked: BTreeMap<u32, Hash>,
+    /// How often in a row a chunk's file couldn't be read.
+    unread: BTreeMap<u32, u32>,
 }
 
 /// What comes next of a run's witness.
@@ -86,6 +100,7 @@ impl ChunkStore {
             wire_bytes: length(&wire),
         });
         contents.steps = chunk.steps;
+        contents.checked.insert(chunk.index, Hash::of(&wire));
         Ok(())
     }
 
@@ -129,9 +144,30 @@ impl ChunkStore {
     /// A chunk's file, if it holds what it should. What doesn't isn't sent: that would be the operator's offence, and is its disk's.
     fn read(&self, index: u32, stored: &StoredChunk) -> Result<Option<Vec<u8>>, ArtefactError> {
         let path = self.artefacts.operator_chunk(self.segment, index);
-        match self.artefacts.read(&path, u64::from(trace::MAX_CHUNK_WIRE)) {
-            Err(ArtefactError::TooLarge { .. }) => Ok(None),
-            read => Ok(read?.filter(|wire| holds(wire, stored))),
+        let wire = match self.artefacts.read(&path, u64::from(trace::MAX_CHUNK_WIRE)) {
+            Err(ArtefactError::TooLarge { .. }) => return Ok(None),
+            Err(error) => {
+                let mut contents = self.contents();
+                let times = contents.unread.entry(index).or_default();
+                *times += 1;
+                return if *times < READS_IN_VAIN { Err(error) } else { Ok(None) };
+            }
+            Ok(wire) => wire,
+        };
+        let checked = {
+            let mut contents = self.contents();
+            contents.unread.remove(&index);
+            contents.checked.get(&index).copied()
+        };
+        let Some(wire) = wire else { return Ok(None) };
+        let hash = Hash::of(&wire);
+        match checked {
+            Some(checked) => Ok((hash == checked).then_some(wire)),
+            None if holds(&wire, stored) => {
+                self.contents().checked.insert(index, hash);
+                Ok(Some(wire))
+            }
+            None => Ok(None),
         }
     }
 
@@ -144,7 +180,7 @@ impl ChunkStore {
         }
     }
 
-    /// A chunk that was found; one whose file is damaged counts as missing. Waits for the disk, unpacks and hashes: call it off the async threads.
+    /// A chunk that was found; one whose file is damaged counts as missing. Waits for the disk, hashes, and unpacks if it is the first time: call it off the async threads.
     pub(super) fn chunk(&self, index: u32, stored: StoredChunk) -> Result<trace::ChunkAnswer, ArtefactError> {
         let missing = || {
             DiskError::of(&self.artefacts.operator_chunk(self.segment, index), "read")(io::ErrorKind::NotFound.into())
@@ -196,5 +232,67 @@ fn ending(executed: &Executed) -> trace::Ending {
         chunks: executed.chunks.iter().map(|chunk| chunk.hash).collect(),
         steps: executed.steps,
         output: executed.output.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shardwire_disk::{Medium, SimulatedDisk};
+    use shardwire_model::{Felt, ShardId};
+    use std::sync::Arc;
+
+    const SEGMENT: SegmentId = SegmentId::first(ShardId(Felt::ONE));
+
+    fn chunk_store(medium: &Medium) -> ChunkStore {
+        ChunkStore::new(Artefacts::new("/node".into(), Arc::new(SimulatedDisk::new(medium))), SEGMENT)
+    }
+
+    fn read(store: &ChunkStore, stored: StoredChunk) -> Result<(), String> {
+        store.chunk(0, stored).map(drop).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_chunk_is_unpacked_once_in_a_process_and_checked_each_time() {
+        let medium = Medium::new(1);
+        let (before, body) = (chunk_store(&medium), vec![7; 5000]);
+        let chunk = Chunk { index: 0, hash: Hash::of(&body), body, steps: 9, closing: false };
+        before.push(&chunk).unwrap();
+        let stored = before.chunks()[0];
+        // What it should unpack to is looked at no more.
+        let other = StoredChunk { hash: Hash::of(b"other"), ..stored };
+        read(&before, other).unwrap();
+
+        let after = chunk_store(&medium);
+        assert!(read(&after, other).is_err(), "a process before may have written anything");
+        read(&after, stored).unwrap();
+        read(&after, other).unwrap();
+
+        let file = Artefacts::new("/node".into(), Arc::new(SimulatedDisk::new(&medium))).operator_chunk(SEGMENT, 0);
+        assert!(medium.damage(&file.to_string_lossy(), 3));
+        for store in [before, after] {
+            assert!(read(&store, stored).unwrap_err().contains("can't be read"), "it is checked all the same");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_counts_as_lost_after_some_times_in_a_row() {
+        let medium = Medium::new(1);
+        let (store, body) = (chunk_store(&medium), vec![7; 5000]);
+        store.push(&Chunk { index: 0, hash: Hash::of(&body), body, steps: 9, closing: false }).unwrap();
+        let stored = store.chunks()[0];
+        let lost = || {
+            let Err(ArtefactError::Disk(error)) = store.chunk(0, stored) else { panic!("it can't be read") };
+            error.reason.kind() == io::ErrorKind::NotFound
+        };
+        for _ in 0..2 {
+            medium.fail_reads(1_000_000);
+            assert!(!lost() && !lost());
+            medium.fail_reads(0);
+            read(&store, stored).unwrap();
+        }
+        let file = store.artefacts.operator_chunk(SEGMENT, 0);
+        assert!(medium.wear_out(&file.to_string_lossy()));
+        assert!(!lost() && !lost() && lost() && lost());
     }
 }

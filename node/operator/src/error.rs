@@ -98,6 +98,14 @@ pub enum OperatorError {
         /// The failure that stopped it.
         cause: Cause,
     },
+    /// This machine couldn't take it up again, and tries to.
+    #[error("shard {} isn't taken up again yet: {cause}", shard.short())]
+    NotYet {
+        /// The shard that isn't.
+        shard: ShardId,
+        /// What this machine couldn't.
+        cause: Cause,
+    },
     /// Another prover has the job.
     #[error("the job is leased to prover {prover}")]
     Leased {
@@ -121,6 +129,15 @@ impl OperatorError {
     /// Whether it is this machine's disk: others are told no more of it than that.
     pub(super) const fn is_of_disk(&self) -> bool {
         matches!(self, Self::Store(_) | Self::Artefact(_) | Self::Behind { .. })
+    }
+
+    /// Whether it is about this machine, not about a shard or its log.
+    pub(super) fn is_of_this_machine(&self) -> bool {
+        match self {
+            Self::Execution(error) => error.is_of_this_machine(),
+            Self::Unable(_) | Self::Artefact(_) | Self::Thread(_) => true,
+            _ => false,
+        }
     }
 
     /// Whether a shard is declined for it: this operator can't execute it, now or later. A fault of this machine's is no such word.
@@ -164,7 +181,7 @@ impl From<OperatorError> for ingress::Refused {
             OperatorError::Over { .. } | OperatorError::Aborted { .. } | OperatorError::Settled { .. } => {
                 ingress::RefusalReason::Over
             }
-            OperatorError::Disk { .. } => ingress::RefusalReason::Later,
+            OperatorError::Disk { .. } | OperatorError::NotYet { .. } => ingress::RefusalReason::Later,
             _ => ingress::RefusalReason::Stopped,
         };
         Self { reason, cause: error.into() }
@@ -192,6 +209,7 @@ impl Coded for OperatorError {
             Self::Behind { .. } => "SW-OPERATOR-011",
             Self::Disk { .. } => "SW-OPERATOR-012",
             Self::Panicked { .. } => "SW-OPERATOR-013",
+            Self::NotYet { .. } => "SW-OPERATOR-014",
             Self::Aborted { .. } => "SW-OPERATOR-020",
             Self::Settled { .. } => "SW-OPERATOR-021",
             Self::Life(refusal) => refusal.code(),
@@ -222,17 +240,38 @@ impl Coded for OperatorError {
             Self::Disk { .. } => {
                 "Submit again later: what was accepted is kept. At the operator `shardwire status` says what its disk lacks.".into()
             }
+            Self::NotYet { .. } => {
+                "Ask again later: it is tried again by itself. At the operator `shardwire status` says what it waits for.".into()
+            }
             Self::Over { .. } => "Start another shard.".into(),
             Self::Aborted { .. } | Self::Settled { .. } => "Forget the job: no proof of it is of use any more.".into(),
             Self::Life(refusal) => refusal.next_step(),
             Self::Stopped { .. } => {
-                "Mend what it names, then start the operator again: it replays the shard's log.".into()
+                "Mend what it names: the shard is executed again from its log by itself, each hour at the latest, and at the operator's next start.".into()
             }
             Self::Leased { .. } => "Ask again: the lease ends when its prover falls silent.".into(),
             Self::NoJob | Self::Reader => "Ask for a job again.".into(),
             Self::LeasesHeld { .. } => {
                 "Finish one of them, or give it up; a peer that has worked may hold more.".into()
             }
+        }
+    }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Program(error) => error.told(),
+            Self::Execution(error) => error.told(),
+            Self::Unable(error) => error.told(),
+            Self::Store(error) => error.told(),
+            Self::Artefact(error) => error.told(),
+            Self::Thread(_) => "no thread could be made for an execution".into(),
+            Self::Panicked { .. } => "the execution ended without an answer".into(),
+            // What stopped it is for the operator's own people; who asks knows it by its code.
+            Self::Stopped { shard, cause } => format!("shard {} has stopped: {}", shard.short(), cause.code),
+            Self::NotYet { shard, cause } => {
+                format!("shard {} isn't taken up again yet: {}", shard.short(), cause.code)
+            }
+            _ => self.to_string(),
         }
     }
 }

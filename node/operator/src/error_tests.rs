@@ -2,6 +2,9 @@
 
 use super::OperatorError;
 use shardwire_model::{Cause, Coded, Felt, ShardId};
+use shardwire_program::ExecuteError;
+use shardwire_store::{ArtefactError, DiskError, StoreError};
+use std::path::Path;
 
 fn shown(error: impl Coded) -> String {
     format!("{} {error} | {}", error.code(), error.next_step())
@@ -61,8 +64,15 @@ fn an_operator_says_what_to_do() {
     assert_eq!(
         shown(OperatorError::Stopped { shard: id, cause: cause() }),
         format!(
-            "SW-OPERATOR-006 shard {short} has stopped: the nonce is 7, not 6 (SW-TX-002) | Mend what it names, then start the \
-             operator again: it replays the shard's log."
+            "SW-OPERATOR-006 shard {short} has stopped: the nonce is 7, not 6 (SW-TX-002) | Mend what it names: the shard is executed \
+             again from its log by itself, each hour at the latest, and at the operator's next start."
+        )
+    );
+    assert_eq!(
+        shown(OperatorError::NotYet { shard: id, cause: cause() }),
+        format!(
+            "SW-OPERATOR-014 shard {short} isn't taken up again yet: the nonce is 7, not 6 (SW-TX-002) | Ask again later: it is tried again \
+             by itself. At the operator `shardwire status` says what it waits for."
         )
     );
     assert_eq!(
@@ -84,4 +94,31 @@ fn an_operator_says_what_to_do() {
         format!("SW-OPERATOR-021 shard {short} is settled | {useless}")
     );
     assert_eq!(shown(OperatorError::NoJob), "SW-OPERATOR-008 this operator has no such job | Ask for a job again.");
+}
+
+/// Others learn the code of what this machine met with, and not where its files are or what its system says.
+#[test]
+fn others_are_told_neither_paths_nor_words_of_the_system() {
+    let failed = || std::io::Error::other("/srv/shardwire: input/output error");
+    let disk = || DiskError::of(Path::new("/srv/shardwire/shards/1"), "read")(failed());
+    let stopped_at = Cause::new("SW-STORE-006", "/srv/shardwire/node.redb can't be written");
+    let (shard, unable) = (shard(), || Box::new(StoreError::Disk("/srv/shardwire".into())));
+    let told = [
+        (OperatorError::Artefact(ArtefactError::Disk(disk())), "a file can't be read"),
+        (OperatorError::Store(StoreError::Damaged("/srv/shardwire".into())), "node.redb is damaged"),
+        (OperatorError::Store(disk().into()), "node.redb can't be read or written"),
+        (OperatorError::Thread(failed()), "no thread could be made for an execution"),
+        (OperatorError::Panicked { panic: "/srv/a.rs".into() }, "the execution ended without an answer"),
+        (OperatorError::Execution(ExecuteError::Sink(failed())), "a witness chunk can't be stored"),
+        (OperatorError::Execution(ExecuteError::Other(unable())), "node.redb can't be read or written"),
+        (
+            OperatorError::Execution(ExecuteError::Unable(unable())),
+            "this machine can't execute the shard at the moment",
+        ),
+        (OperatorError::Stopped { shard, cause: stopped_at.clone() }, "shard 0xabc has stopped: SW-STORE-006"),
+        (OperatorError::NotYet { shard, cause: stopped_at }, "shard 0xabc isn't taken up again yet: SW-STORE-006"),
+    ];
+    for (error, told) in told {
+        assert_eq!((error.told().as_str(), &Cause::from(error).reason[..]), (told, told));
+    }
 }

@@ -1,17 +1,17 @@
 //! The execution of a run: a thread that takes the log's transactions and then those that are fed, and cuts the witness.
 //!
-//! It ends with the end event, or when the run is closed and its executor with it. What couldn't be executed on this machine is [tried again](super::interrupted); what
-//! can't be executed at all stops the run.
+//! It ends with the end event, or when the run is closed and its executor with it. What couldn't be executed on this machine is [tried again](super::interrupted), and
+//! so is what stopped by a fault that may be this machine's or the run's; what can't be executed at all stops the run.
 
 use super::{
     chunk_store::ChunkStore,
     error::OperatorError,
     events::{self, ExecutionEnded, ExecutionInterrupted, ExecutionStopped},
     executor::Executor,
-    run::{Run, felts},
+    run::{Run, State, felts},
 };
 use shardwire_host::Host;
-use shardwire_model::{Cause, Logged, SegmentId, Timestamp};
+use shardwire_model::{Cause, Logged, SegmentId, ShardId, Timestamp};
 use shardwire_program::{ExecuteError, Execution, Program};
 use shardwire_store::records::{EXECUTIONS, Executed};
 use shardwire_telemetry::{Events, catch};
@@ -45,26 +45,13 @@ impl Run {
             }
             let concluded = match result {
                 Ok(result) => conclude(&host, &events, &chunk_store, segment, began, result),
-                // Nobody can tell whose fault that is, so it is no verdict on the run.
-                Err(panic) => Err(Stop::OfMachine(OperatorError::Panicked { panic }.into())),
+                Err(panic) => Err(Stop::Unclear(Cause::whole(&OperatorError::Panicked { panic }))),
             };
             if let Err(stop) = concluded {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 // A run that is closed loses its executor, and ends for want of transactions: no fault.
                 if !state.life.is_over() {
-                    let shard = start.shard;
-                    match stop {
-                        Stop::OfRun(cause) => {
-                            let (code, error) = (cause.code.clone(), cause.reason.clone());
-                            events.emit(ExecutionStopped { shard, code, error });
-                            state.fault = Some(cause);
-                        }
-                        Stop::OfMachine(cause) => {
-                            let (code, error) = (cause.code.clone(), cause.reason.clone());
-                            events.emit(ExecutionInterrupted { shard, code, error });
-                            state.interrupted = Some(cause);
-                        }
-                    }
+                    note(&mut state, &events, start.shard, stop);
                 }
             }
             progress.announce();
@@ -80,13 +67,42 @@ impl Run {
 enum Stop {
     /// The run itself can't be executed: doing so again fails the same way.
     OfRun(Cause),
+    /// Nobody can tell whose fault it is, so it is no verdict on the run.
+    Unclear(Cause),
     /// This machine couldn't.
     OfMachine(Cause),
 }
 
 impl From<ExecuteError> for Stop {
     fn from(error: ExecuteError) -> Self {
-        if error.is_of_this_machine() { Self::OfMachine(error.into()) } else { Self::OfRun(error.into()) }
+        let cause = Cause::whole(&error);
+        match error {
+            _ if error.is_of_this_machine() => Self::OfMachine(cause),
+            ExecuteError::Dry | ExecuteError::Broken { .. } | ExecuteError::Vm(_) => Self::Unclear(cause),
+            _ => Self::OfRun(cause),
+        }
+    }
+}
+
+/// Notes why there is no end of an execution.
+fn note(state: &mut State, events: &Events<events::Room>, shard: ShardId, stop: Stop) {
+    let (cause, is_of_run) = match stop {
+        Stop::OfRun(cause) => (cause, true),
+        Stop::OfMachine(cause) => (cause, false),
+        // At the same twice: whoever's fault it is, there is no run to prove for now.
+        Stop::Unclear(cause) => {
+            let before = state.stopped_at.replace(cause.clone());
+            let again = before.as_ref() == Some(&cause);
+            (cause, again)
+        }
+    };
+    let (code, error) = (cause.code.clone(), cause.reason.clone());
+    if is_of_run {
+        events.emit(ExecutionStopped { shard, code, error });
+        state.fault = Some(cause);
+    } else {
+        events.emit(ExecutionInterrupted { shard, code, error });
+        state.interrupted = Some(cause);
     }
 }
 
@@ -107,7 +123,7 @@ fn conclude(
         output: execution.output,
         execute_ms: u64::try_from(host.clock.steady().since(began).as_millis()).unwrap_or(u64::MAX),
     };
-    host.store.put(&EXECUTIONS, &segment, &executed).map_err(|error| Stop::OfMachine(error.into()))?;
+    host.store.put(&EXECUTIONS, &segment, &executed).map_err(|error| Stop::OfMachine(Cause::whole(&error)))?;
     let (steps, chunks) = (executed.steps, executed.chunks.len());
     events.emit(ExecutionEnded { shard: segment.shard, steps, chunks });
     chunk_store.end(executed);

@@ -1,13 +1,23 @@
 //! An execution that this machine has interrupted (its disk was full, it had no thread) begins again from the log, by itself, until it gets through.
 //!
+//! **A run that stops.** That the program stopped at a transaction that the rules had taken, or the virtual machine failed, may be this machine's memory, and may be the run
+//! itself: nobody can tell. So that is an interruption as well, and the run is executed again. If it stops at the same once more the shard shows as failed, and neither
+//! transactions nor provers are served; it is still tried again, after longer waits ([`STOPPED_WAITS`]). What says of itself that no execution can do it (a run longer than a
+//! witness) is the run's, and not tried again.
+//!
+//! **A shard that can't be taken up** at a node's start, because this machine can't read what it begins from, is taken up later in the same way; one whose genesis is gone,
+//! say, shows as failed meanwhile. What this program doesn't have, another release may: that takes a start.
+//!
 //! Nothing is lost by it: the log is durable, and where a witness is cut depends on the run alone, so a prover that has the first chunks gets the same
 //! ones again. Transactions are taken meanwhile as far as the log can be written. The node isn't ready while a run waits: the condition `execution`.
 //!
-//! Bound: [`WAITS`] between two tries.
+//! Bounds: [`WAITS`] or [`STOPPED_WAITS`] between two tries.
 
-use super::{error::OperatorError, run::Run};
+use super::{
+    error::OperatorError,
+    run::{Context, Run},
+};
 use shardwire_model::{Cause, Logged, ShardId};
-use shardwire_program::Programs;
 use shardwire_store::{RecordKey as _, StoreError, records::TRANSACTIONS};
 use shardwire_telemetry::Shortfall;
 use shardwire_transport::{Backoff, backoff::Waits};
@@ -19,6 +29,9 @@ use tokio::time::{Duration, sleep};
 
 /// Between two tries.
 const WAITS: Backoff = Backoff::between(Duration::from_secs(1), Duration::from_secs(30));
+
+/// Between two tries of a run that has stopped at the same twice: each may take minutes.
+const STOPPED_WAITS: Backoff = Backoff::between(Duration::from_secs(60), Duration::from_secs(60 * 60));
 
 /// The runs that wait to be executed again, and why.
 #[derive(Clone, Debug, Default)]
@@ -49,35 +62,47 @@ impl Interrupted {
 }
 
 /// Executes a run again whenever this machine has interrupted it, until it is over. Holds it only while it is at it.
-pub(super) async fn tend(run: Weak<Run>, programs: Programs, interrupted: Interrupted) {
-    let mut waits: Option<Waits> = None;
+pub(super) async fn tend(run: Weak<Run>, context: Context, interrupted: Interrupted) {
+    let (mut waits, mut stopped_waits): (Option<Waits>, Option<Waits>) = (None, None);
     let Some(progress) = run.upgrade().map(|run| run.progress.clone()) else { return };
     loop {
         let changed = progress.next();
         let Some(now) = run.upgrade() else { return };
         let (shard, over) = (now.shard, !now.is_open());
         let why = now.state().interrupted.clone().filter(|_| !over);
+        let has_stopped = now.has_stopped_at_something();
         let randomness = now.host.randomness.clone();
         drop(now);
         interrupted.set(shard, why.clone());
         if over {
             return;
         }
-        if why.is_none() {
-            changed.await;
-            continue;
-        }
-        sleep(waits.get_or_insert_with(|| WAITS.start(randomness)).after_failure()).await;
+        let wait = match (why, has_stopped) {
+            (Some(_), _) => waits.get_or_insert_with(|| WAITS.start(randomness)).after_failure(),
+            (None, true) => stopped_waits.get_or_insert_with(|| STOPPED_WAITS.start(randomness)).after_failure(),
+            (None, false) => {
+                changed.await;
+                continue;
+            }
+        };
+        sleep(wait).await;
         let Some(now) = run.upgrade().filter(|run| run.is_open()) else { continue };
-        if let Err(error) = now.execute_again(&programs).await {
-            now.state().interrupt(error.into());
+        let again = if now.is_taken_up() { now.execute_again(&context).await } else { now.take_up(&context).await };
+        if let Err(error) = again {
+            now.state().interrupt(Cause::whole(&error));
         }
     }
 }
 
 impl Run {
-    async fn execute_again(&self, programs: &Programs) -> Result<(), OperatorError> {
-        let program = programs.get(self.assignment.start.program)?.clone();
+    /// Whether it has failed by what another execution may not meet with.
+    fn has_stopped_at_something(&self) -> bool {
+        let state = self.state();
+        !state.life.is_over() && state.fault.is_some() && state.fault == state.stopped_at
+    }
+
+    async fn execute_again(&self, context: &Context) -> Result<(), OperatorError> {
+        let program = context.programs.get(self.assignment.start.program)?.clone();
         let sequencer = self.sequencer()?;
         // Nothing is fed meanwhile.
         let _turn = self.feeding.lock().await;
@@ -92,7 +117,10 @@ impl Run {
         if let Some(before) = before {
             before.supersede().await;
         }
-        self.state().interrupted = None;
+        {
+            let mut state = self.state();
+            (state.interrupted, state.fault) = (None, None);
+        }
         self.chunk_store.begin_again();
         self.execute(program, log)?;
         if has_ended || !self.is_open() {

@@ -153,11 +153,7 @@ impl Operator {
             }
             let run = Arc::new(Run::of(&context, assignment, life)?);
             if run.is_open() {
-                host.tasks.spawn(interrupted::tend(
-                    Arc::downgrade(&run),
-                    context.programs.clone(),
-                    interrupted.clone(),
-                ));
+                host.tasks.spawn(interrupted::tend(Arc::downgrade(&run), context.clone(), interrupted.clone()));
             }
             runs.insert(shard, run);
         }
@@ -214,11 +210,8 @@ impl Operator {
         let run = Arc::new(
             self.host.work.run(open).await.ok_or_else(|| OperatorError::Thread(io::Error::other("it ended")))??,
         );
-        self.host.tasks.spawn(interrupted::tend(
-            Arc::downgrade(&run),
-            self.context.programs.clone(),
-            self.interrupted.clone(),
-        ));
+        let tended = interrupted::tend(Arc::downgrade(&run), self.context.clone(), self.interrupted.clone());
+        self.host.tasks.spawn(tended);
         self.locked().insert(shard, run);
         self.events.emit(ShardAssigned { shard });
         self.changes.announce();

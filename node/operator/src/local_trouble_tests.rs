@@ -2,9 +2,9 @@
 //! handed on to others.
 
 use super::{tests::assign, *};
-use shardwire_disk::{Medium, SimulatedDisk, Trouble};
+use shardwire_disk::{Medium, SimulatedDisk, Survives, Trouble};
 use shardwire_host::{Tasks, clock::SystemClock, disk_health, testing};
-use shardwire_model::{Felt, Logged, PeerId, ShardStart, SignedTransaction, Stage};
+use shardwire_model::{Cause, Felt, Logged, PeerId, ShardStart, SignedTransaction, Stage};
 use shardwire_program::{Admission, ExecuteError, Execution, Program, Rules, Sink, rules};
 use shardwire_protocols::{
     ServeError,
@@ -13,7 +13,7 @@ use shardwire_protocols::{
 };
 use shardwire_sample::small_shard;
 use shardwire_store::{
-    Artefacts, WatchedDisk, Work,
+    Artefacts, StoreError, WatchedDisk, Work,
     records::{LAYOUT, WireFelt},
 };
 use shardwire_transport::{
@@ -22,7 +22,7 @@ use shardwire_transport::{
 };
 use std::{
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
 };
 use tokio::time::sleep;
@@ -35,15 +35,20 @@ fn client() -> PeerId {
     identity(9).peer()
 }
 
-/// An operator on this disk with these programs that was assigned the small shard, and the transaction that ends it.
-async fn with_a_shard(medium: &Medium, programs: Programs) -> (Arc<Operator>, Tasks, ShardId, SignedTransaction) {
+/// An operator on this disk with these programs.
+fn operator(medium: &Medium, programs: Programs) -> (Arc<Operator>, Tasks) {
     let disk = WatchedDisk::new(Arc::new(SimulatedDisk::new(medium)));
     let store = Store::open(&disk, Path::new("/node/node.redb"), &LAYOUT).unwrap().with_work(Work::AtOnce);
     let (host, tasks) = testing::host(identity(2), store, Path::new("/node"), Arc::new(SystemClock), "");
     let artefacts = Artefacts::new("/node".into(), Arc::new(disk.clone()));
     let host = Arc::new(Host { artefacts, work: Work::AtOnce, ..Arc::try_unwrap(host).unwrap() });
     disk_health::watch(&host, disk);
-    let operator = Arc::new(Operator::resume(host, programs).unwrap());
+    (Arc::new(Operator::resume(host, programs).unwrap()), tasks)
+}
+
+/// The same, that was assigned the small shard, and the transaction that ends it.
+async fn with_a_shard(medium: &Medium, programs: Programs) -> (Arc<Operator>, Tasks, ShardId, SignedTransaction) {
+    let (operator, tasks) = operator(medium, programs);
     let (start, values, finish) = small_shard(rules::hash(), identity(2).peer());
     let shard = start.shard;
     let values = values.into_iter().map(WireFelt).collect();
@@ -147,6 +152,31 @@ async fn a_damaged_chunk_is_not_served_and_is_made_again() {
     assert_eq!((operator.shards()[0].stage, &operator.shards()[0].error), (Stage::Streaming, &None));
 }
 
+/// A fixed bug: a chunk of which a sector couldn't be read was tried again for ever, though a damaged one was made again.
+#[tokio::test(start_paused = true)]
+async fn a_chunk_that_cannot_be_read_any_more_is_made_again() {
+    let medium = Medium::new(1);
+    let (operator, _tasks, shard, finish) = with_a_shard(&medium, Programs::all()).await;
+    operator.decided(client(), shard, finish).await.unwrap();
+    let run = operator.run(shard).unwrap();
+    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
+    let Grant::Leased(lease) = operator.claim(client(), run.job).await.unwrap() else { panic!("leased") };
+    let epoch = lease.statement.epoch;
+    let whole = pulled(&operator, run.job, epoch).await.unwrap();
+    let file = operator.host.artefacts.operator_chunk(run.segment(), 0);
+    assert!(medium.wear_out(&file.to_string_lossy()));
+    let mut refused = 0;
+    let again = loop {
+        match pulled(&operator, run.job, epoch).await {
+            Ok(again) => break again,
+            Err(_) => refused += 1,
+        }
+        sleep(Duration::from_secs(1)).await;
+    };
+    assert!(again == whole && refused >= 3, "{refused}");
+    assert_eq!((operator.shards()[0].stage, &operator.shards()[0].error), (Stage::Streaming, &None));
+}
+
 /// The rules, executed by something that panics for the first time.
 #[derive(Debug, Default)]
 struct PanicsOnce(AtomicBool);
@@ -192,4 +222,149 @@ async fn an_execution_that_panics_is_shown_and_begins_again() {
     operator.decided(client(), shard, finish).await.unwrap();
     run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
     assert_eq!((operator.shards()[0].stage, &operator.shards()[0].error), (Stage::Ended, &None));
+}
+
+/// The rules on a machine that can't look at a shard so many times, that lacks something of it so many times, and whose virtual machine then fails so many times.
+#[derive(Debug, Default)]
+struct Ails {
+    unable: AtomicU32,
+    lacks: AtomicU32,
+    stops: AtomicU32,
+}
+
+fn once_less(times: &AtomicU32) -> bool {
+    times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |times| times.checked_sub(1)).is_ok()
+}
+
+impl Program for Ails {
+    fn name(&self) -> &'static str {
+        Rules.name()
+    }
+
+    fn hash(&self) -> Felt {
+        Rules.hash()
+    }
+
+    fn admission(&self, start: ShardStart, values: &[Felt]) -> Result<Box<dyn Admission>, ExecuteError> {
+        if once_less(&self.unable) {
+            return Err(ExecuteError::Unable(Box::new(StoreError::Disk("/mnt/old can't be read".into()))));
+        }
+        if once_less(&self.lacks) {
+            return Err(ExecuteError::Other(Box::new(StoreError::Lost)));
+        }
+        Rules.admission(start, values)
+    }
+
+    fn execute(
+        &self,
+        start: &ShardStart,
+        values: &[Felt],
+        transactions: &mut dyn Iterator<Item = Logged>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Execution, ExecuteError> {
+        if once_less(&self.stops) {
+            return Err(ExecuteError::Vm("a cell is odd".into()));
+        }
+        Rules.execute(start, values, transactions, sink)
+    }
+}
+
+fn ailing(ails: &Arc<Ails>) -> Programs {
+    Programs::of([ails.clone() as Arc<dyn Program>])
+}
+
+/// A fixed bug: a flipped bit in the virtual machine's memory stopped a run until the node was started again.
+#[tokio::test(start_paused = true)]
+async fn an_execution_that_stops_begins_again_and_one_that_stops_at_the_same_twice_is_shown_and_tried_less_often() {
+    let medium = Medium::new(1);
+    let ails = Arc::new(Ails { stops: 1.into(), ..Ails::default() });
+    let (operator, _tasks, shard, finish) = with_a_shard(&medium, ailing(&ails)).await;
+    let run = operator.run(shard).unwrap();
+    let status = || operator.shards()[0].clone();
+    assert_eq!(status().error.unwrap().to_string(), "the virtual machine failed: a cell is odd (SW-EXEC-006)");
+    assert_eq!(status().stage, Stage::Assigned);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!((status().stage, status().error), (Stage::Assigned, None));
+
+    // The same again, and again: it may be the run.
+    ails.stops.store(2, Ordering::SeqCst);
+    run.state().interrupt(Cause::new("SW-TEST-001", "a chunk is lost"));
+    run.progress.announce();
+    while status().stage != Stage::Failed {
+        sleep(Duration::from_secs(1)).await;
+    }
+    let refused = session(&operator, shard, &finish).await.0.unwrap().unwrap_err();
+    assert_eq!(refused.reason, RefusalReason::Stopped);
+    let told = format!("shard {} has stopped: SW-EXEC-006 (SW-OPERATOR-006)", shard.short());
+    assert_eq!(refused.cause.to_string(), told);
+    let began = tokio::time::Instant::now();
+    while ails.stops.load(Ordering::SeqCst) > 0 || status().stage == Stage::Failed {
+        sleep(Duration::from_secs(1)).await;
+    }
+    let waited = began.elapsed();
+    assert!((Duration::from_secs(90)..Duration::from_secs(240)).contains(&waited), "a minute, then two: {waited:?}");
+    let accepted = Outcome::Accepted { sequence: 0, duplicate: false, reverted: false };
+    assert_eq!(session(&operator, shard, &finish).await.0.unwrap(), Ok(accepted));
+    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
+    assert_eq!((status().stage, status().error), (Stage::Ended, None));
+}
+
+/// A fixed bug: what a shard begins from couldn't be read at the node's start, and the shard had failed until the next one.
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_cannot_be_taken_up_at_the_start_is_taken_up_once_it_can() {
+    let medium = Medium::new(1);
+    let ails = Arc::new(Ails::default());
+    let (shard, finish) = {
+        let (_operator, _tasks, shard, finish) = with_a_shard(&medium, ailing(&ails)).await;
+        (shard, finish)
+    };
+    medium.power_off();
+    medium.power_on(Survives::All);
+    ails.unable.store(3, Ordering::SeqCst);
+    let (operator, _tasks) = operator(&medium, ailing(&ails));
+    let status = || operator.shards()[0].clone();
+    assert_eq!(status().stage, Stage::Assigned, "no verdict");
+    assert!(status().error.unwrap().reason.contains("/mnt/old can't be read"), "its people read all of it");
+    let refused = session(&operator, shard, &finish).await.0.unwrap().unwrap_err();
+    assert_eq!(refused.reason, RefusalReason::Later);
+    let told = format!("shard {} isn't taken up again yet: SW-STORE-006 (SW-OPERATOR-014)", shard.short());
+    assert_eq!(refused.cause.to_string(), told);
+    sleep(Duration::from_secs(1)).await;
+    assert!(!operator.host.telemetry.is_met("execution"), "it isn't ready");
+    while status().error.is_some() {
+        sleep(Duration::from_secs(1)).await;
+    }
+    let accepted = Outcome::Accepted { sequence: 0, duplicate: false, reverted: false };
+    assert_eq!(session(&operator, shard, &finish).await.0.unwrap(), Ok(accepted));
+    let run = operator.run(shard).unwrap();
+    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
+    assert_eq!((status().stage, status().error), (Stage::Ended, None));
+}
+
+/// The same where something is gone that was there when the shard was accepted, its genesis say: that shows as failed, and somebody may bring it back.
+#[tokio::test(start_paused = true)]
+async fn a_shard_of_which_something_is_gone_at_the_start_has_failed_until_it_is_back() {
+    let medium = Medium::new(1);
+    let ails = Arc::new(Ails::default());
+    let (shard, finish) = {
+        let (_operator, _tasks, shard, finish) = with_a_shard(&medium, ailing(&ails)).await;
+        (shard, finish)
+    };
+    medium.power_off();
+    medium.power_on(Survives::All);
+    ails.lacks.store(2, Ordering::SeqCst);
+    let (operator, _tasks) = operator(&medium, ailing(&ails));
+    let status = || operator.shards()[0].clone();
+    assert_eq!(status().stage, Stage::Failed);
+    let refused = session(&operator, shard, &finish).await.0.unwrap().unwrap_err();
+    let told = format!("shard {} has stopped: SW-STORE-009 (SW-OPERATOR-006)", shard.short());
+    assert_eq!((refused.reason, refused.cause.to_string()), (RefusalReason::Stopped, told));
+    let began = tokio::time::Instant::now();
+    while status().error.is_some() {
+        sleep(Duration::from_secs(1)).await;
+    }
+    let waited = began.elapsed();
+    assert!((Duration::from_secs(90)..Duration::from_secs(240)).contains(&waited), "a minute, then two: {waited:?}");
+    let accepted = Outcome::Accepted { sequence: 0, duplicate: false, reverted: false };
+    assert_eq!(session(&operator, shard, &finish).await.0.unwrap(), Ok(accepted));
 }

@@ -9,7 +9,7 @@ use super::{
     checks::SignatureChecks,
     chunk_store::ChunkStore,
     error::OperatorError,
-    events::{self, ChunksLeft, ExecutionStopped, ProgramMissing},
+    events::{self, ChunksLeft, ExecutionInterrupted, ExecutionStopped, ProgramMissing},
     executor::Executor,
     lease::Leases,
     sequencer::{Progress, Sequencer, Told},
@@ -45,8 +45,8 @@ pub(super) struct Run {
     pub(super) assignment: Assignment,
     /// The settler's signature by which provers know that the job is one; none until it has given it.
     assigned: OnceLock<PeerSignature>,
-    /// Where transactions enter; none if the shard was over when the node started, or its program isn't here.
-    sequencer: Option<Arc<Sequencer>>,
+    /// Where transactions enter; none if the shard was over when the node started, its program isn't here, or it couldn't be taken up again yet.
+    sequencer: OnceLock<Arc<Sequencer>>,
     /// Held while the execution is fed, so that it gets the log's order.
     pub(super) feeding: tokio::sync::Mutex<()>,
     /// Where the execution takes them from; none once the run has ended or failed.
@@ -100,6 +100,8 @@ pub(super) struct State {
     pub(super) life: Life,
     /// Why the run can't go on.
     pub(super) fault: Option<Cause>,
+    /// At what its execution stopped last, by nobody's fault that this machine could tell.
+    pub(super) stopped_at: Option<Cause>,
     /// Why it has to be executed again: this machine couldn't.
     pub(super) interrupted: Option<Cause>,
 }
@@ -126,7 +128,7 @@ impl Run {
     pub(super) fn of(context: &Context, assignment: Assignment, life: Life) -> Result<Self, OperatorError> {
         let is_over = life.is_over();
         let signed = context.host.store.get(&ASSIGNED, &assignment.start.shard)?;
-        let mut run = Self::new(context, assignment, life);
+        let run = Self::new(context, assignment, life);
         // One that doesn't hold is asked for again.
         if let Some(signed) = signed.and_then(|it| signed::read(&it).ok()).filter(|it| run.is_assigned_by(it)) {
             run.assigned(&signed);
@@ -135,36 +137,51 @@ impl Run {
             // A crash may have been faster.
             run.let_go();
         } else {
+            run.leases.restore(&run.host)?;
             run.go_on(context)?;
         }
         Ok(run)
     }
 
-    /// Goes on where the log ends.
-    fn go_on(&mut self, Context { programs, watch, .. }: &Context) -> Result<(), OperatorError> {
+    /// Goes on where the log ends, if this machine can. Nothing is fed meanwhile.
+    fn go_on(&self, Context { programs, watch, .. }: &Context) -> Result<(), OperatorError> {
         let (host, shard) = (self.host.clone(), self.shard);
-        self.leases.restore(&host)?;
         let program = match programs.get(self.assignment.start.program) {
             Ok(program) => program.clone(),
             Err(unknown) => {
                 // A release before this one took it. Others go on.
                 let (code, error) = (unknown.code(), unknown.to_string());
                 self.events.emit(ProgramMissing { shard, code, error });
-                self.state().fault = Some(unknown.into());
+                self.state().fault = Some(Cause::whole(&unknown));
                 return Ok(());
             }
         };
         let told = || watch.as_ref().and_then(|watch| self.told(&**watch));
         let (sequencer, log) = match replayed(&host.store, &*program, &self.assignment, told) {
-            Err(error @ (OperatorError::Execution(_) | OperatorError::Unable(_))) => {
-                let cause = Cause::from(error);
+            Err(error) if error.is_of_this_machine() => {
+                let cause = Cause::whole(&error);
+                self.events.emit(ExecutionInterrupted { shard, code: cause.code.clone(), error: cause.reason.clone() });
+                let mut state = self.state();
+                state.fault = None;
+                state.interrupt(cause);
+                return Ok(());
+            }
+            Err(error @ OperatorError::Execution(_)) => {
+                let cause = Cause::whole(&error);
                 self.events.emit(ExecutionStopped { shard, code: cause.code.clone(), error: cause.reason.clone() });
-                self.state().fault = Some(cause);
+                // It could be executed when it was accepted: a file is gone, say.
+                let mut state = self.state();
+                (state.interrupted, state.stopped_at, state.fault) = (None, Some(cause.clone()), Some(cause));
                 return Ok(());
             }
             replayed => replayed?,
         };
-        self.sequencer = Some(Arc::new(sequencer));
+        // There is none yet: one turn at a time goes on.
+        let _ = self.sequencer.set(Arc::new(sequencer));
+        {
+            let mut state = self.state();
+            (state.interrupted, state.fault) = (None, None);
+        }
         match host.store.get(&EXECUTIONS, &self.segment())? {
             Some(executed) if self.chunk_store.is_whole(&executed) => self.chunk_store.end(executed),
             _ => self.execute(program, log)?,
@@ -194,13 +211,13 @@ impl Run {
             events: host.telemetry.events(),
             shard,
             job: job_id(start.program, start.commitment(), before, segment.segment),
-            sequencer: None,
+            sequencer: OnceLock::new(),
             feeding: tokio::sync::Mutex::default(),
             executor: Mutex::default(),
             archive: tokio::sync::OnceCell::new(),
             leases: Leases::new(segment),
             chunk_store: Arc::new(ChunkStore::new(host.artefacts.clone(), segment)),
-            state: Arc::new(Mutex::new(State { refused: 0, life, fault: None, interrupted: None })),
+            state: Arc::new(Mutex::new(State { refused: 0, life, fault: None, stopped_at: None, interrupted: None })),
             assignment,
             assigned: OnceLock::new(),
             progress: Arc::new(Changes::new()),
@@ -224,15 +241,32 @@ impl Run {
         }
     }
 
+    /// Whether it was taken up again since the node started.
+    pub(super) fn is_taken_up(&self) -> bool {
+        self.sequencer.get().is_some()
+    }
+
+    /// Takes up what couldn't be yet.
+    pub(super) async fn take_up(self: &Arc<Self>, context: &Context) -> Result<(), OperatorError> {
+        // Nothing is fed meanwhile.
+        let _turn = self.feeding.lock().await;
+        let (run, context) = (self.clone(), context.clone());
+        self.host.work.run(move || run.go_on(&context)).await.unwrap_or(Err(StoreError::Closed.into()))
+    }
+
     /// The part that takes transactions.
     pub(super) fn sequencer(&self) -> Result<&Arc<Sequencer>, OperatorError> {
-        let over = || self.stopped().unwrap_or(OperatorError::Over { shard: self.shard });
-        self.sequencer.as_ref().ok_or_else(over)
+        let why = || {
+            let not_yet = |cause| OperatorError::NotYet { shard: self.shard, cause };
+            let waits = || self.state().interrupted.clone().map(not_yet);
+            self.stopped().or_else(waits).unwrap_or(OperatorError::Over { shard: self.shard })
+        };
+        self.sequencer.get().ok_or_else(why)
     }
 
     /// How many transactions are in the log.
     pub(super) fn accepted(&self) -> u32 {
-        self.sequencer.as_ref().map_or(0, |sequencer| sequencer.progress().accepted)
+        self.sequencer.get().map_or(0, |sequencer| sequencer.progress().accepted)
     }
 
     pub(super) fn is_open(&self) -> bool {

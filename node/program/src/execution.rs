@@ -107,8 +107,17 @@ impl Coded for ExecuteError {
                 "The log holds a transaction that was never accepted: restore it from a copy, or hand the shard back.".into()
             }
             Self::TooLong => "Settle the shard earlier: start shards with fewer transactions.".into(),
-            Self::Vm(_) => "Report this with the shard's log; running it again fails the same way.".into(),
+            Self::Vm(_) => "Report it with the shard's log if it repeats: it is executed again by itself.".into(),
             Self::Sink(_) => "Free space on the disk of the data folder: execution then goes on from the log by itself.".into(),
+        }
+    }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Other(error) => error.told(),
+            Self::Unable(_) => "this machine can't execute the shard at the moment".into(),
+            Self::Sink(_) => "a witness chunk can't be stored".into(),
+            _ => self.to_string(),
         }
     }
 }

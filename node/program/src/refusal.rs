@@ -223,4 +223,11 @@ impl Coded for Refusal {
             Self::NoValue(_) => "Take start data and snapshot from the World together.".into(),
         }
     }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Machine { .. } => "this machine can't look at the transaction at the moment".into(),
+            _ => self.to_string(),
+        }
+    }
 }

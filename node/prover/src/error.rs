@@ -193,4 +193,16 @@ impl Coded for ProverError {
             Self::Assembler => "Report it if it repeats.".into(),
         }
     }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Store(error) => error.told(),
+            Self::Artefact(error) => error.told(),
+            Self::Assemble(error) => error.told(),
+            Self::Worker(error) => error.told(),
+            Self::NoWorker(error) => format!("no proof can be made: {}", error.told()),
+            Self::Unsound(_) => "the proof that the worker made doesn't hold".into(),
+            _ => self.to_string(),
+        }
+    }
 }

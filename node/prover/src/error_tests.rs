@@ -1,8 +1,14 @@
 //! What people read when a prover can't go on.
 
 use super::ProverError;
-use shardwire_model::Coded;
-use shardwire_proving::{verify::VerifyError, worker::LocateError};
+use shardwire_model::{Cause, Coded};
+use shardwire_proving::{
+    verify::VerifyError,
+    worker::{LocateError, ProveError},
+};
+use shardwire_store::DiskError;
+use shardwire_witness::AssembleError;
+use std::path::{Path, PathBuf};
 
 fn shown(error: impl Coded) -> String {
     format!("{} {error} | {}", error.code(), error.next_step())
@@ -75,4 +81,40 @@ fn a_prover_says_what_to_do() {
     );
     let no_worker = shown(ProverError::NoWorker(LocateError::Missing));
     assert!(no_worker.starts_with("SW-WORKER-101 no proof can be made: there is no prover worker | "), "{no_worker}");
+}
+
+/// An operator learns the code of what this machine met with, and not where its files are or what its system or its worker says.
+#[test]
+fn others_are_told_neither_paths_nor_words_of_the_system() {
+    let failed = || std::io::Error::other("/srv/shardwire: input/output error");
+    let disk = || DiskError::of(Path::new("/srv/shardwire/jobs/1/witness"), "written")(failed());
+    let path = || PathBuf::from("/srv/stwo-worker");
+    let said = || "/srv/shardwire/jobs/1/witness: no space left on device".to_owned();
+    let told = [
+        (ProverError::Artefact(disk().into()), "a file can't be written"),
+        (ProverError::Store(disk().into()), "node.redb can't be read or written"),
+        (ProverError::Assemble(AssembleError::Write(failed())), "the witness can't be written"),
+        (
+            ProverError::NoWorker(LocateError::NoWorker { path: path(), reason: said() }),
+            "no proof can be made: what is named as the prover worker is none",
+        ),
+        (
+            ProverError::Worker(ProveError::Start { worker: path(), source: failed() }),
+            "the prover worker can't be started",
+        ),
+        (ProverError::Worker(ProveError::Failed { reason: said() }), "the prover worker failed"),
+        (
+            ProverError::Worker(ProveError::Killed { signal: 9, reason: said() }),
+            "the prover worker was ended by signal 9",
+        ),
+        (
+            ProverError::Worker(ProveError::Refused { code: "SW-WORKER-004".into(), reason: said() }),
+            "the prover worker refuses the witness (SW-WORKER-004)",
+        ),
+        (ProverError::Unsound(VerifyError::Rejected(said()).into()), "the proof that the worker made doesn't hold"),
+        (ProverError::LeaseEnded, "the lease of the job has ended"),
+    ];
+    for (error, told) in told {
+        assert_eq!((error.told().as_str(), &Cause::from(error).reason[..]), (told, told));
+    }
 }

@@ -39,6 +39,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 const LONG_PAST: &str = "the deadline of its shard is long past by this node's date";
 /// Why a job isn't taken that would be one too many.
 const TOO_MANY: &str = "it has as many jobs of this operator that aren't over as it keeps";
+/// What an operator is told of a job that is given back, beside the code.
+const NOT_NOW: &str = "this prover can't go on with the job for now";
 /// Why a job isn't taken that another session has.
 const IN_HAND: &str = "it is in hand already";
 
@@ -156,7 +158,11 @@ impl Prover {
     }
 
     /// Whether the job is taken; if not, what the operator is told.
-    pub(super) async fn considered(&self, operator: PeerId, offer: &JobOffer) -> Result<(), (DeclineReason, ProverError)> {
+    pub(super) async fn considered(
+        &self,
+        operator: PeerId,
+        offer: &JobOffer,
+    ) -> Result<(), (DeclineReason, ProverError)> {
         if !self.is_assigned(operator, offer) {
             return Err((DeclineReason::Unassigned, ProverError::Unassigned));
         }
@@ -267,9 +273,8 @@ impl Prover {
             let artefacts = artefacts.clone();
             self.host.work.run(move || chunks::whole(&artefacts, id)).await
         };
-        let have = match have.unwrap_or(Err(ProverError::Assembler)) {
-            Ok(have) => have,
-            Err(error) => return Ok(Err(self.give_back(id, fetch.stop().await?, error).await)),
+        let Some(have) = have else {
+            return Ok(Err(self.give_back(id, fetch.stop().await?, ProverError::Assembler).await));
         };
         self.events.emit(FetchStarted { job: id, shard: offer.shard, have: have.len() });
         let too_far = u32::from(Mutation::ResumedOffByOne.is_planted() && !have.is_empty());
@@ -396,7 +401,8 @@ impl Prover {
             }
             if !known.is_fetched() || !self.at_work.is_held(id) {
                 // It failed, or can't be gone on with here for now: others may have it.
-                let cause = known.job.fault.map(|fault| fault.cause());
+                // The words of it are for this prover's people.
+                let cause = known.job.fault.map(|fault| Cause::new(&fault.code, NOT_NOW));
                 return Ok(working.abandon(cause.unwrap_or_else(|| ProverError::LeaseEnded.into())).await?);
             }
             let stage = ProverStage::Proving;

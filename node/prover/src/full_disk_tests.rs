@@ -86,6 +86,7 @@ async fn a_full_disk_at_a_prover_fails_no_job_whenever_it_comes() {
             Moment::Keeping => "SW-ARTEFACT-001",
         };
         assert!(told.code.starts_with(due), "{from:?}: {told}");
+        assert!(!told.reason.contains('/') && !told.reason.contains("quota"), "{from:?}: {told}");
         let known = prover.job(operator.offer.job);
         assert!(known.is_none_or(|known| known.job.proof.is_none() && known.job.attempts == 0 && !known.has_failed()));
         assert!(operator.finished.lock().unwrap().is_none() && !prover.troubles.is_fit());
@@ -99,6 +100,32 @@ async fn a_full_disk_at_a_prover_fails_no_job_whenever_it_comes() {
         assert_eq!((known.stage(), unmet(&prover)), (Some(Stage::Proven), vec![]), "{from:?}");
         assert!(prover.proof_for(settlers()[0].peer()).await.unwrap().is_some());
     }
+}
+
+/// A fixed bug: a kept chunk of which a sector couldn't be read was tried again for ever, and such a proof kept every other one from its settlers.
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_any_more_is_fetched_or_made_again() {
+    let medium = Medium::new(1);
+    let (prover, _tasks) = prover(&medium, Some(Moment::Proving));
+    let operator = Arc::new(Operator::new());
+    let job = operator.offer.job;
+    session(&prover, &operator).await;
+    medium.trouble(None);
+    let chunk = prover.host.artefacts.fetched_chunk(job, 0);
+    assert!(medium.wear_out(&chunk.to_string_lossy()) && prover.job(job).unwrap().is_fetched());
+    session(&prover, &operator).await;
+    let told = operator.abandoned.lock().unwrap().take().expect("it is given back once");
+    assert_eq!(told.to_string(), "this prover can't go on with the job for now (SW-PROVER-004)");
+    session(&prover, &operator).await;
+    assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven));
+
+    let settler = settlers()[0].peer();
+    let proof = prover.job(job).unwrap().proof().unwrap();
+    assert!(medium.wear_out(&prover.host.artefacts.proof(proof).to_string_lossy()));
+    assert!(prover.proof_for(settler).await.unwrap().is_none());
+    assert!(prover.job(job).unwrap().is_unproven());
+    session(&prover, &operator).await;
+    assert_eq!(prover.proof_for(settler).await.unwrap().map(|it| it.proof), Some(proof));
 }
 
 /// What a settler says isn't lost with the session in which it couldn't be noted: it asks again, and is offered the proof again.

@@ -45,7 +45,7 @@ impl Prover {
         for (job, proof, shard, segment, operator) in wanted {
             let artefacts = self.host.artefacts.clone();
             let read = self.host.work.run(move || sound::whole(&artefacts, proof)).await;
-            let Some(bytes) = read.unwrap_or(Err(ProverError::Assembler))? else {
+            let Some(bytes) = read.ok_or(ProverError::Assembler)? else {
                 self.note_lost(job, proof).await;
                 continue;
             };

@@ -174,7 +174,9 @@ fn assemble(
     let mut assembler = Assembler::new(program);
     let (mut bytes_raw, mut bytes_wire) = (0, 0);
     for (expected, index) in manifest.chunks.iter().zip(0..) {
-        let Kept { body, wire, .. } = chunk(index)?.ok_or(ProverError::Chunk { index })?;
+        // One that can't be read is fetched again as well.
+        let kept = chunk(index).ok().flatten();
+        let Kept { body, wire, .. } = kept.ok_or(ProverError::Chunk { index })?;
         if assembler.push(&body)? != *expected {
             return Err(ProverError::Chunk { index });
         }

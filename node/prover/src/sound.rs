@@ -6,7 +6,7 @@
 //!
 //! | what happens | what follows |
 //! |---|---|
-//! | its file is missing or damaged, found at the start, or when a settler or an operator asks for it | the job is fetched and proven again; once the file is restored it is offered |
+//! | its file is missing, damaged or can't be read, found at the start, or when a settler or an operator asks for it | the job is fetched and proven again; once the file is restored it is offered |
 //! | a settler of the World disputes it, and it doesn't hold here either | it is dropped, and the job is fetched and proven again |
 //! | every settler of the World disputes it or doesn't want it | the job is given up, until [`shard retry`](Prover::retry) |
 //!
@@ -53,10 +53,10 @@ pub(super) fn keep(
     Ok(proof)
 }
 
-/// A proof, if its file is there and is that proof. Waits for the disk and hashes.
-pub(super) fn whole(artefacts: &Artefacts, proof: Hash) -> Result<Option<Vec<u8>>, ProverError> {
-    let bytes = artefacts.read(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES))?;
-    Ok(bytes.filter(|bytes| Hash::of(bytes) == proof))
+/// A proof, if its file is there, can be read and is that proof. Waits for the disk and hashes.
+pub(super) fn whole(artefacts: &Artefacts, proof: Hash) -> Option<Vec<u8>> {
+    let bytes = artefacts.read(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES)).ok().flatten();
+    bytes.filter(|bytes| Hash::of(bytes) == proof)
 }
 
 impl Known {
@@ -112,9 +112,8 @@ impl Prover {
         let on_offer = |known: &Known| known.proof() == Some(proof) && known.is_on_offer();
         let Some(Known { job, .. }) = self.job(id).filter(on_offer) else { return Ok(()) };
         let (artefacts, verifier) = (self.host.artefacts.clone(), self.verifier.clone());
-        let look =
-            move || Ok::<_, ProverError>(whole(&artefacts, proof)?.map(|bytes| proven(&*verifier, &job, &bytes)));
-        match self.host.work.run(look).await.unwrap_or(Err(ProverError::Assembler))? {
+        let look = move || whole(&artefacts, proof).map(|bytes| proven(&*verifier, &job, &bytes));
+        match self.host.work.run(look).await.ok_or(ProverError::Assembler)? {
             None => self.note_lost(id, proof).await,
             Some(Ok(_)) => {}
             Some(Err(disbelief)) => {

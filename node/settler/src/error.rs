@@ -108,6 +108,15 @@ impl Coded for SettlerError {
             Self::Life(refusal) => refusal.next_step(),
         }
     }
+
+    fn told(&self) -> String {
+        match self {
+            Self::World(error) => error.told(),
+            Self::Store(error) => error.told(),
+            Self::Artefact(error) => error.told(),
+            _ => self.to_string(),
+        }
+    }
 }
 
 /// Why a proof is not believed.

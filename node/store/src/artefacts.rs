@@ -42,6 +42,13 @@ impl Coded for ArtefactError {
         }
         .into()
     }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Disk(DiskError { what, .. }) => format!("a file can't be {what}"),
+            Self::TooLarge { max, .. } => format!("a file has more than {max} bytes"),
+        }
+    }
 }
 
 /// The part of a data folder where artefacts are.
@@ -199,9 +206,10 @@ mod tests {
         artefacts.write(&path, &[b"seven!!"], false).unwrap();
         let error = artefacts.read(&path, 6).unwrap_err();
         assert_eq!(error.to_string(), format!("{} has more than 6 bytes", path.display()));
-        assert_eq!(error.code(), "SW-ARTEFACT-002");
+        assert_eq!((error.code(), error.told().as_str()), ("SW-ARTEFACT-002", "a file has more than 6 bytes"));
         let error = artefacts.write(&path.join("below a file"), &[], false).unwrap_err();
         assert!(error.to_string().contains("can't be made"), "{error}");
+        assert_eq!(error.told(), "a file can't be made");
         assert_eq!(error.code(), "SW-ARTEFACT-001");
         assert!(error.next_step().starts_with("Check that the disk has room"));
     }

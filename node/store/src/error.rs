@@ -93,6 +93,14 @@ impl Coded for StoreError {
         }
         .into()
     }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Damaged(_) => "node.redb is damaged".into(),
+            Self::Disk(_) => "node.redb can't be read or written".into(),
+            _ => self.to_string(),
+        }
+    }
 }
 
 impl From<DiskError> for StoreError {

@@ -91,6 +91,13 @@ impl Coded for AssembleError {
                 .into(),
         }
     }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Write(_) => "the witness can't be written".into(),
+            _ => self.to_string(),
+        }
+    }
 }
 
 /// A witness that was written.

@@ -255,6 +255,10 @@ impl Coded for WorldError {
             Self::Identity(error) => error.next_step(),
         }
     }
+
+    fn told(&self) -> String {
+        "the World's ledger can't be used here at the moment".into()
+    }
 }
 
 impl Coded for Refusal {

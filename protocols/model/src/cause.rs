@@ -21,6 +21,12 @@ pub struct Cause {
 }
 
 impl Cause {
+    /// The whole of an error, for the people of this node alone: what is sent to others is made with [`From`].
+    #[must_use]
+    pub fn whole(error: &(impl Coded + ?Sized)) -> Self {
+        Self::new(error.code(), &error.to_string())
+    }
+
     /// A cause; what is longer than its bound is cut, so that a cause can always be sent.
     #[must_use]
     pub fn new(code: &str, reason: &str) -> Self {
@@ -28,9 +34,10 @@ impl Cause {
     }
 }
 
+/// What others are [told](Coded::told) of an error.
 impl<E: Coded> From<E> for Cause {
     fn from(error: E) -> Self {
-        Self::new(error.code(), &error.to_string())
+        Self::new(error.code(), &error.told())
     }
 }
 
@@ -44,6 +51,28 @@ impl fmt::Display for Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("/home/me/it can't be read: input/output error")]
+    struct Unread;
+
+    impl Coded for Unread {
+        fn code(&self) -> &'static str {
+            "SW-X-002"
+        }
+        fn next_step(&self) -> String {
+            "Look at the disk.".into()
+        }
+        fn told(&self) -> String {
+            "a file can't be read".into()
+        }
+    }
+
+    #[test]
+    fn others_are_told_no_more_of_an_error_than_it_says_they_are() {
+        assert_eq!(Cause::from(Unread).to_string(), "a file can't be read (SW-X-002)");
+        assert_eq!(Cause::whole(&Unread).to_string(), "/home/me/it can't be read: input/output error (SW-X-002)");
+    }
 
     #[test]
     fn a_cause_is_cut_to_its_bounds_and_shown_without_control_characters() {

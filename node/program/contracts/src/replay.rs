@@ -128,7 +128,7 @@ impl Coded for ReplayError {
             Self::Broken { .. } => {
                 "The log holds what native execution didn't find: execute it again from the snapshot, and report this if it repeats.".into()
             }
-            Self::Vm(_) => "Report this with the shard's log; running it again fails the same way.".into(),
+            Self::Vm(_) => "Report it with the shard's log if it repeats: it is executed again by itself.".into(),
             Self::TooLong => "Settle the shard earlier: start shards with fewer transactions.".into(),
             Self::Sink(_) => "Free space on the disk of the data folder, and replay the shard from its log.".into(),
         }

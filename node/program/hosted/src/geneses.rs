@@ -196,4 +196,11 @@ impl Coded for GenesisFileError {
             Self::Content { error, .. } => error.next_step(),
         }
     }
+
+    fn told(&self) -> String {
+        match self {
+            error if error.is_of_this_machine() => "this machine can't read the genesis at the moment".into(),
+            _ => self.to_string(),
+        }
+    }
 }

@@ -162,4 +162,17 @@ impl Coded for ProveError {
             Self::Io { .. } => "Check the prover's data folder: free space, and who may write there.".into(),
         }
     }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Start { .. } => "the prover worker can't be started".into(),
+            Self::Refused { code, .. } => format!("the prover worker refuses the witness ({code})"),
+            Self::Failed { .. } => "the prover worker failed".into(),
+            Self::Misuse { .. } => "the prover worker doesn't understand how it was called".into(),
+            Self::Killed { signal, .. } => format!("the prover worker was ended by signal {signal}"),
+            Self::BadOutput { .. } => "the prover worker's output is not that of a prover worker".into(),
+            Self::Io { what, .. } => format!("can't {what}"),
+            _ => self.to_string(),
+        }
+    }
 }

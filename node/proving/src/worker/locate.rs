@@ -134,6 +134,16 @@ impl Coded for LocateError {
             }
         }
     }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Missing | Self::Named { .. } => "there is no prover worker".into(),
+            Self::NoWorker { .. } => "what is named as the prover worker is none".into(),
+            Self::Stale { interface, .. } => {
+                format!("the prover worker speaks {interface}, and this node speaks {INTERFACE}")
+            }
+        }
+    }
 }
 
 /// Where to look.
