@@ -54,7 +54,7 @@ impl Prover {
                     }
                 }
             }
-            prover.changes.announce();
+            prover.changes.announce(&id);
         });
     }
 

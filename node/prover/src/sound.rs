@@ -87,7 +87,7 @@ impl Prover {
             known.lose();
         }
         self.events.emit(ProofLost { job: id, proof });
-        self.changes.announce();
+        self.changes.announce(&id);
     }
 
     /// Notes that the file of a proof is there, if it wasn't.
@@ -103,7 +103,8 @@ impl Prover {
             known.is_lost = false;
             known.job.fault = None;
         }
-        self.changes.announce();
+        self.changes.announce(&id);
+        self.offers.announce_all();
     }
 
     /// Looks again at a proof that a settler disputes. One that doesn't hold here either is dropped: the job is fetched and proven again.
