@@ -123,6 +123,7 @@ mod tests {
     fn peers(rules: &Rules) -> (Telemetry, Arc<Peers>) {
         let (clock, telemetry) = (Arc::new(shardwire_host::clock::SystemClock), Telemetry::default());
         let peers = Peers::new(rules, ConfiguredPeers::default(), [], BTreeMap::new(), clock, &telemetry);
+        peers.register(&telemetry);
         (telemetry, peers)
     }
 

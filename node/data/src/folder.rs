@@ -266,6 +266,19 @@ fn published(paths: &DataPaths) -> Option<PeerId> {
 }
 
 impl DataPaths {
+    /// How to reach the process that uses this folder, whose configuration may be gone meanwhile.
+    ///
+    /// # Errors
+    /// As [`existing`](Self::existing) if nobody runs there and it is no data folder; else as [`running`](Self::running).
+    pub fn of_running(root: &Path) -> Result<(Self, Running), DataError> {
+        let paths = Self(root.to_owned());
+        match paths.running() {
+            Ok(running) => Ok((paths, running)),
+            Err(not_running @ DataError::NotRunning { .. }) => Err(Self::existing(root).err().unwrap_or(not_running)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// How to reach the process that uses this folder.
     ///
     /// # Errors

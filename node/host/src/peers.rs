@@ -41,7 +41,9 @@ pub fn recall(
     let (records, words) = (store.all(&PEERS)?, store.all(&WORDS)?);
     let words = words.into_iter().collect();
     let clock = Arc::new(Steady(clock));
-    Ok(Peers::new(&config.reputation.rules, named(config, own), records, words, clock, telemetry))
+    let peers = Peers::new(&config.reputation.rules, named(config, own), records, words, clock, telemetry);
+    peers.register(telemetry);
+    Ok(peers)
 }
 
 /// Keeps the records that changed.

@@ -5,7 +5,6 @@ use crate::{
     admission::{ConnectionAdmission, Decision},
     events::{self, LoadNormal, Overloaded, StandingChanged},
     load::{self, Load},
-    metrics,
     rules::{ConfiguredPeers, Listings, Rules},
     totals::{Figures, Totals},
 };
@@ -96,7 +95,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Peers {
     /// Peers under rules that are [valid](Rules::validate), with the stored records and listings. `telemetry` gets
-    /// their events and numbers.
+    /// their events; their numbers, once they are [registered](Self::register).
     #[must_use]
     pub fn new(
         rules: &Rules,
@@ -128,7 +127,6 @@ impl Peers {
         });
         lock(&peers.listings).run_time = run_time;
         peers.configure(configured);
-        metrics::register(&peers, telemetry);
         peers
     }
 

@@ -29,13 +29,13 @@ use shardwire_proving::{
 };
 use shardwire_reputation::{Event, Work};
 use shardwire_store::records::{Figures, Job, KeptCause, Manifest, WireFelt};
-use shardwire_transport::{Connection, Initiator};
+use shardwire_transport::{Backoff, Connection, Initiator};
 use shardwire_witness::witness_hash;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// How soon an operator is asked again after an offer was declined, since it may have another job, or after a session failed in which it was asked.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
+const ASK_AGAIN: Backoff = Backoff::between(Duration::from_secs(2), Duration::from_secs(8));
 /// Why a job isn't taken whose shard must be over.
 const LONG_PAST: &str = "the deadline of its shard is long past by this node's date";
 /// Why a job isn't taken that would be one too many.
@@ -67,7 +67,7 @@ impl Prover {
         };
         if taken.is_err() && turn.is_some() {
             // It was still asked: the next session would meet with the same.
-            tokio::time::sleep(ASK_AGAIN).await;
+            tokio::time::sleep(ASK_AGAIN.start(self.host.randomness.clone()).after_failure()).await;
         }
         taken
     }
@@ -84,6 +84,7 @@ impl Prover {
     ) -> Result<(), ServeError> {
         let operator = session.peer();
         let mut client = Client::new(session, self.host.identity.peer());
+        let mut waits = ASK_AGAIN.start(self.host.randomness.clone());
         loop {
             if !self.troubles.is_fit() || !self.hands.wants(operator) {
                 return Ok(client.close().await?);
@@ -99,7 +100,7 @@ impl Prover {
                         }
                         let client = declined?;
                         // Asking at once might only bring the same offer.
-                        tokio::time::sleep(ASK_AGAIN).await;
+                        tokio::time::sleep(waits.after_failure()).await;
                         client
                     } else {
                         match offered.claim().await? {
@@ -396,8 +397,9 @@ impl Prover {
 
     /// Keeps the lease alive until the job is proven or has failed.
     async fn report(&self, id: Hash, mut working: Working) -> Result<(), ServeError> {
+        let changes = self.changes.of(id);
         loop {
-            let changed = self.changes.next();
+            let changed = changes.next();
             let Some(known) = self.job(id) else { return Ok(()) };
             if let Some(proof) = known.proof() {
                 working.finish(proof).await?;

@@ -62,7 +62,7 @@ use hand::Hands;
 use lease::Leases;
 pub use retry::RetryError;
 use shardwire_host::{
-    Changes, Host, Turn, Turns,
+    ChangesOf, Host, Turn, Turns,
     history::{Advance as _, Lives as _},
 };
 use shardwire_model::{
@@ -180,7 +180,10 @@ pub struct Prover {
     hands: Arc<Hands>,
     /// Of each operator, the turn to ask it for a job: in one session at a time.
     job_turns: Turns<PeerId>,
-    changes: Arc<Changes>,
+    /// Wakes who waits for a job.
+    changes: Arc<ChangesOf<Hash>>,
+    /// Wakes the settlers that wait for a proof.
+    offers: Arc<ChangesOf<PeerId>>,
     events: Events<events::Room>,
 }
 
@@ -227,7 +230,8 @@ impl Prover {
             troubles: Troubles::new(),
             hands: Hands::new(),
             job_turns: Turns::default(),
-            changes: Arc::new(Changes::new()),
+            changes: Arc::new(ChangesOf::new()),
+            offers: Arc::new(ChangesOf::new()),
         };
         let troubles = prover.troubles.clone();
         prover.host.telemetry.condition("worker", move || troubles.shortfall());
@@ -286,15 +290,19 @@ impl Prover {
                 None => Ok(life),
             }
         };
-        let (jobs, changed) = (self.jobs.clone(), self.changes.clone());
+        let (jobs, changed, offers) = (self.jobs.clone(), self.changes.clone(), self.offers.clone());
         let seen = move |life: &Result<Life, ProverError>| {
             if let Ok(life) = life {
                 if life.is_over() {
                     let_go(&ended, id);
                 }
                 let known = Known { job, life: life.clone(), file };
+                let is_on_offer = known.is_on_offer();
                 jobs.lock().unwrap_or_else(PoisonError::into_inner).insert(id, known);
-                changed.announce();
+                changed.announce(&id);
+                if is_on_offer {
+                    offers.announce_all();
+                }
             }
             drop(turn);
         };

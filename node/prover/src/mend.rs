@@ -31,7 +31,7 @@ impl Prover {
             }
             if self.troubles.end() {
                 self.events.emit(TroubleOver {});
-                self.changes.announce();
+                self.changes.announce_all();
                 return;
             }
         }

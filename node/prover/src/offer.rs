@@ -115,8 +115,9 @@ fn is_skipped(until: Option<&Option<Instant>>) -> bool {
 
 impl Handler for Prover {
     async fn next(&self, settler: PeerId) -> Result<StoredProof, Failure> {
+        let offers = self.offers.of(settler);
         loop {
-            let changed = self.changes.next();
+            let changed = offers.next();
             if let Some(proof) = self.proof_for(settler).await? {
                 return Ok(proof);
             }
@@ -177,7 +178,7 @@ impl Handler for Prover {
                     SkipReason::Settled => self.end(job, Step::Settled { proof: None }).await?,
                     SkipReason::Pending => {
                         self.refused_by(settler, proof, Some(Instant::now() + OFFER_AGAIN));
-                        self.changes.announce();
+                        self.offers.announce(&settler);
                     }
                     SkipReason::Unknown | SkipReason::OtherJob => {
                         self.update(job, None, |job| job.fault = Some(cause.into())).await?;

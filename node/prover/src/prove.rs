@@ -55,7 +55,7 @@ impl Prover {
                     }
                 }
             }
-            prover.changes.announce();
+            prover.changes.announce(&id);
         });
     }
 

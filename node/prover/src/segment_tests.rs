@@ -12,8 +12,11 @@ use shardwire_protocols::proof::{self, Handler as _, SkipReason};
 use shardwire_proving::worker::Proved;
 use std::{
     fs,
+    future::{Future as _, pending},
     path::Path,
-    sync::atomic::{AtomicU8, Ordering},
+    pin::pin,
+    sync::atomic::{AtomicBool, AtomicU8, Ordering},
+    task::{Context, Wake},
 };
 
 /// What it proves for the first time is of the first segment, and so on.
@@ -83,4 +86,46 @@ async fn the_witness_of_another_segment_is_refused() {
     taking.await.unwrap();
     let fault = prover.job(job).unwrap().job.fault.expect("it is given up");
     assert_eq!(fault.code, "SW-PROVER-001");
+}
+
+/// Proves for ever.
+#[derive(Debug)]
+struct Endless;
+
+impl Prove for Endless {
+    fn prove<'a>(&'a self, _: &'a Path, _: &'a Path, _: Cancelled<'a>) -> Proving<'a> {
+        Box::pin(pending())
+    }
+}
+
+/// Whether somebody was woken.
+#[derive(Debug, Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_a_job_wakes_neither_another_ones_report_nor_a_settler_that_waits_for_a_proof() {
+    let folder = tempfile::tempdir().unwrap();
+    let (prover, _tasks) = prover_with(folder.path(), "", Arc::new(Endless));
+    let operator = Arc::new(Operator::new());
+    let (job, another) = (operator.offer.job, Operator::of_segment(1).offer.job);
+    let _sessions = meet(&prover, &operator);
+    let is_fetched = || Ok::<_, ()>(prover.job(job).is_some_and(|known| known.is_fetched()).then_some(()));
+    prover.changes.of(job).until(is_fetched).await.unwrap();
+
+    let woken = [(); 3].map(|()| Arc::new(Woken::default()));
+    let [for_proof, for_job, for_another] = &woken;
+    let (of_job, of_another) = (prover.changes.of(job), prover.changes.of(another));
+    let mut proof = pin!(prover.next(settlers()[0].peer()));
+    assert!(proof.as_mut().poll(&mut Context::from_waker(&for_proof.clone().into())).is_pending());
+    let (mut changed, mut other) = (pin!(of_job.next()), pin!(of_another.next()));
+    assert!(changed.as_mut().poll(&mut Context::from_waker(&for_job.clone().into())).is_pending());
+    assert!(other.as_mut().poll(&mut Context::from_waker(&for_another.clone().into())).is_pending());
+    prover.update(job, None, |job| job.attempts = 1).await.unwrap();
+    assert_eq!(woken.map(|woken| woken.0.load(Ordering::SeqCst)), [false, true, false]);
 }

@@ -109,7 +109,7 @@ impl Prover {
             known.lose();
         }
         self.events.emit(ProofLost { job: id, proof });
-        self.changes.announce();
+        self.changes.announce(&id);
     }
 
     /// Says once that the disk doesn't give out the file of a proof, and why; at the last of [`MAX_READINGS`] that it is missing. That is this proof's alone.
@@ -145,7 +145,8 @@ impl Prover {
             known.file = ProofFile::There;
             known.job.fault = None;
         }
-        self.changes.announce();
+        self.changes.announce(&id);
+        self.offers.announce_all();
     }
 
     /// Looks again at a proof that a settler disputes. One that doesn't hold here either is dropped: the job is fetched and proven again.

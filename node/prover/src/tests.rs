@@ -287,13 +287,13 @@ async fn a_lease_that_another_prover_took_ends_the_worker_and_a_new_one_costs_th
     assert_eq!(prover.shards()[0].stage, Stage::Proving);
 
     operator.taken.store(true, Ordering::SeqCst);
-    prover.changes.announce(); // It reports at each change, too.
+    prover.changes.announce(&job); // It reports at each change, too.
     worker_ends(&pid).await;
     taking.await.unwrap();
     serving.await.unwrap();
     let cause = operator.abandoned.lock().unwrap().take().expect("the operator is told");
     assert_eq!(cause.to_string(), "the lease of the job has ended (SW-PROVER-007)");
-    prover.changes.until(|| Ok::<_, ()>((!prover.at_work.is_held(job)).then_some(()))).await.unwrap();
+    prover.changes.of(job).until(|| Ok::<_, ()>((!prover.at_work.is_held(job)).then_some(()))).await.unwrap();
     let status = &prover.shards()[0];
     assert_eq!((status.stage, &status.error), (Stage::Proving, &None), "nothing went wrong, it only waits");
 
@@ -317,7 +317,7 @@ async fn a_restarted_prover_works_only_when_the_job_is_leased_again() {
         // The lease ends by itself once nobody extends it.
         prover.at_work.set(job, tokio::time::Instant::now());
         worker_ends(&pid).await;
-        prover.changes.until(|| Ok::<_, ()>((!prover.at_work.is_held(job)).then_some(()))).await.unwrap();
+        prover.changes.of(job).until(|| Ok::<_, ()>((!prover.at_work.is_held(job)).then_some(()))).await.unwrap();
         while Arc::strong_count(&prover) > 1 {
             sleep(LOOK_EVERY).await;
         }
@@ -352,6 +352,7 @@ async fn its_own_disk_is_no_fault_of_the_job_and_the_lease_goes_back_at_once() {
     let _sessions = meet(&prover, &operator);
     prover
         .changes
+        .of(job)
         .until(|| Ok::<_, ()>((prover.job(job).unwrap().stage() == Some(Stage::Proven)).then_some(())))
         .await
         .unwrap();
@@ -372,7 +373,7 @@ async fn a_job_whose_shard_was_aborted_ends_and_is_open_no_longer() {
 
     operator.aborted.store(true, Ordering::SeqCst);
     let sessions = meet(&prover, &operator);
-    prover.changes.until(|| Ok::<_, ()>(prover.job(job).unwrap().life.is_over().then_some(()))).await.unwrap();
+    prover.changes.of(job).until(|| Ok::<_, ()>(prover.job(job).unwrap().life.is_over().then_some(()))).await.unwrap();
     sessions.iter().for_each(tokio::task::JoinHandle::abort);
     let told = Step::Aborted { why: AbortCause::Told { by: identities()[1].peer() } };
     assert_eq!(prover.job(job).unwrap().life.steps().last(), Some(&told));
@@ -506,7 +507,7 @@ async fn while_the_disk_takes_its_time_others_are_served_and_a_receipt_is_kept_a
     session.abort();
     assert!(session.await.unwrap_err().is_cancelled());
     drop(held);
-    prover.changes.until(|| Ok::<_, ()>(prover.job(job).unwrap().life.is_over().then_some(()))).await.unwrap();
+    prover.changes.of(job).until(|| Ok::<_, ()>(prover.job(job).unwrap().life.is_over().then_some(()))).await.unwrap();
     assert!(prover.job(job).unwrap().job.receipt.is_some());
     assert!(prover.host.store.get(&JOBS, &job).unwrap().unwrap().receipt.is_some());
 }

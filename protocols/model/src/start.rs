@@ -243,7 +243,8 @@ impl ShardStart {
     /// Refuses start data that contradicts itself or exceeds a bound.
     ///
     /// # Errors
-    /// [`StartError`]: the first contradiction.
+    /// [`StartError::Size`] if a list is empty or too long, [`StartError::Twice`], [`StartError::ForeignContract`], [`StartError::ForeignOwner`], [`StartError::NotEscrow`],
+    /// [`StartError::Guard`] or [`StartError::Endless`] if it contradicts itself, [`StartError::Contracts`] if its terms do: the first that is found.
     pub fn validate(&self) -> Result<(), StartError> {
         let contracts = listed("contract", &self.contracts, MAX_CONTRACTS)?;
         let accounts = listed("account", &self.accounts, MAX_ACCOUNTS)?;

@@ -50,10 +50,12 @@ mod methods;
 mod params;
 #[cfg(test)]
 mod sample;
+mod settings;
 mod version;
 mod visitors;
 
 pub use chain::{At, Chain, Refusal, RefusalKind, Shards};
-pub use door::{Door, DoorError, Settings};
+pub use door::{Door, DoorError};
 pub use journal::Journal;
+pub use settings::Settings;
 pub use version::Version;

@@ -57,7 +57,8 @@ impl Geneses {
     /// The genesis with this content hash. Reading and compiling take their time: call it on a thread that may wait.
     ///
     /// # Errors
-    /// [`GenesisFileError`] if it isn't here, isn't what it is called, or can't be read.
+    /// [`GenesisFileError::Missing`] if it isn't here, [`GenesisFileError::TooLong`] or [`GenesisFileError::OtherContent`] if it, or a class of it, isn't what it is called,
+    /// [`GenesisFileError::Content`] if it is no genesis, [`GenesisFileError::Full`] if there is no room for one more, [`GenesisFileError::Unreadable`] if it can't be read now.
     pub fn find(&self, hash: Hash) -> Result<Arc<Genesis>, GenesisFileError> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let Held { geneses, classes } = &mut *held;

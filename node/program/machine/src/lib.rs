@@ -9,8 +9,10 @@
 
 mod capture;
 mod run;
+mod stopped;
 
-pub use run::{Execution, Hints, Sink, Stopped, run};
+pub use run::{Execution, Hints, Sink, run};
+pub use stopped::Stopped;
 
 pub use cairo_vm::types::program::Program;
 

@@ -1,6 +1,6 @@
 //! A run while its transactions come in: it makes its steps, and after each [`CHUNK_STEPS`] of them a chunk of the witness is cut.
 
-use crate::{MachineError, begin, capture::Capture, failed, finish, output};
+use crate::{Stopped, begin, capture::Capture, failed, finish, output};
 use cairo_vm::{
     hint_processor::hint_processor_definition::HintProcessor,
     types::program::Program,
@@ -31,23 +31,6 @@ pub struct Execution {
     pub steps: u64,
     /// All chunks of its witness.
     pub manifest: Manifest,
-}
-
-/// Why a run stopped before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Stopped {
-    /// The program refuses what it was given, in the machine's words.
-    #[error("the program stopped: {0}")]
-    Program(String),
-    /// It exceeds what a witness can hold.
-    #[error("the run is longer than a witness can be ({MAX_CHUNKS} chunks of {CHUNK_STEPS} steps)")]
-    TooLong,
-    /// The machine can't run or end it.
-    #[error(transparent)]
-    Machine(#[from] MachineError),
-    /// A chunk could not be stored.
-    #[error("a witness chunk can't be stored: {0}")]
-    Sink(#[from] io::Error),
 }
 
 /// Runs a program to its end. Calls `sink` with each chunk as soon as it is complete. Returns the machine too, as it is after the run.

@@ -6,6 +6,8 @@
 /// The compiled program, as the Cairo compiler wrote it.
 pub const COMPILED: &[u8] = include_bytes!("../../rules/rules.json");
 
+/// What people call the program.
+pub(crate) const NAME: &str = "rules";
 /// Words of a block of an account's chain: the chain's head, then a transaction.
 pub(crate) const BLOCK_WORDS: usize = 16;
 /// Words of a chain's head.

@@ -11,7 +11,7 @@ use super::{
     compiled,
     hints::{ProgramTransaction, ShardHints},
 };
-use crate::{ExecuteError, Execution, Program as _, Rules};
+use crate::{ExecuteError, Execution};
 use shardwire_machine::{self as machine, Execution as Run, Stopped};
 use shardwire_model::{Entry, Felt, Kind, ShardStart, SignedTransaction, Terms};
 use shardwire_witness::Chunk;
@@ -59,7 +59,7 @@ pub(crate) fn execute_transactions(
 ) -> Result<Execution, ExecuteError> {
     start.validate()?;
     if start.terms != Terms::Rules {
-        return Err(ExecuteError::Terms { program: Rules.name() });
+        return Err(ExecuteError::Terms { program: compiled::NAME });
     }
     if start.program != compiled::hash() {
         return Err(ExecuteError::Program { started: start.program, this: compiled::hash() });

@@ -25,7 +25,7 @@ pub struct Rules;
 
 impl Program for Rules {
     fn name(&self) -> &'static str {
-        "rules"
+        compiled::NAME
     }
 
     fn hash(&self) -> Felt {
@@ -34,7 +34,7 @@ impl Program for Rules {
 
     fn admission(&self, start: ShardStart, values: &[Felt]) -> Result<Box<dyn Admission>, ExecuteError> {
         if start.terms != Terms::Rules {
-            return Err(ExecuteError::Terms { program: self.name() });
+            return Err(ExecuteError::Terms { program: compiled::NAME });
         }
         Ok(Box::new(RulesAdmission::new(start, values)))
     }
