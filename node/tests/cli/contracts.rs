@@ -77,7 +77,7 @@ fn a_shard_of_contracts_is_started_from_a_request_if_its_genesis_is_in_the_settl
     assert!(refused.err.starts_with("error[SW-WORLD-006]: slot 0x601d/"), "{}", refused.err);
     let started = ask("first.json", &|_| {});
     assert_eq!((started.code, started.err.as_str()), (0, ""), "{}", started.out);
-    assert!(started.out.contains("2 accounts, 4 contracts, 3 storage addresses"), "{}", started.out);
+    assert!(started.out.contains("2 accounts, 5 contracts, 3 storage addresses"), "{}", started.out);
     let shown: serde_json::Value =
         serde_json::from_str(&run(&["world", "show", "--data", &root, "--json"]).out).unwrap();
     let in_escrow: u64 = shown["storage"].as_array().unwrap().iter().filter_map(|it| it["in_escrow"].as_u64()).sum();

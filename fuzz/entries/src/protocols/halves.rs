@@ -1,7 +1,7 @@
 //! Real halves, honest, small and without storage. Handlers always have an answer and never fail. [`of`] lists them.
 
 use super::{
-    peers::{INITIATOR, RESPONDER, identity, signed},
+    peers::{INITIATOR, RESPONDER, SETTLER, identity, signed},
     sessions::{Ended, Halves, boxed},
 };
 use shardwire_model::{
@@ -344,8 +344,8 @@ fn job() -> JobOffer {
     let values = vec![Felt::ONE; start.entries.len()];
     let (program, segment, commitment) = (start.program, 0, start.commitment());
     let job = trace::job_id(program, commitment, state_commitment(commitment, &values), segment);
-    let assigned = assigned(&identity(3), &start, &values);
-    let settler = identity(3).peer();
+    let assigned = assigned(&identity(SETTLER), &start, &values);
+    let settler = identity(SETTLER).peer();
     JobOffer { job, shard: start.shard, segment, start, values, program, ended: true, settler, assigned }
 }
 
