@@ -251,7 +251,8 @@ mod tests {
         };
         assert_eq!(chain.call(&balance, At::Now).unwrap(), [Felt::from(80), Felt::ZERO]);
         let blocks: Vec<_> = (0..=3).map(|height| chain.journal().block_hash(height)).collect();
-        drop((running, tasks));
+        tasks.end().await;
+        drop(running);
         assert_eq!(chain.submit(finish.clone().into()).await.unwrap_err().kind(), RefusalKind::Unavailable);
         drop(chain);
 
@@ -293,7 +294,8 @@ mod tests {
         let again = chain.submit(look.clone().into()).await.unwrap_err();
         assert_eq!(again.kind(), RefusalKind::Duplicate);
         assert!(matches!(signed(again.signed()), Outcome::Accepted { sequence: 1, duplicate: true, .. }));
-        drop((running, tasks, chain));
+        tasks.end().await;
+        drop((running, chain));
 
         let (_running, chain, _tasks) = operator(folder.path());
         let told = chain.session(key.id().0).unwrap();

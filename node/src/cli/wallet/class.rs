@@ -130,7 +130,8 @@ pub(in crate::cli) async fn class(root: Option<PathBuf>, args: &ClassArgs) -> Re
 pub(super) fn last(path: &str) -> String {
     let mut short = String::new();
     let mut word = String::new();
-    for letter in path.chars() {
+    // What a type is of belongs to its name.
+    for letter in path.replace("::<", "<").chars() {
         match letter {
             ':' => word.clear(),
             _ if letter.is_alphanumeric() || letter == '_' => word.push(letter),

@@ -173,8 +173,8 @@ async fn what_is_wrong_here_is_said_before_anything_is_asked() {
     let everywhere = Running { rpc: Some(([0, 0, 0, 0], 5050).into()), ..running };
     assert_eq!(own_door(Path::new("/op"), &everywhere), Ok(([127, 0, 0, 1], 5050).into()));
     assert_eq!(
-        shown(&read::<Hex>("starknet_call", &json!(1)).err().unwrap()),
-        "error[SW-CLI-027]: the answer to starknet_call can't be read: invalid type: integer `1`, expected a string\n  next: Give the address of a shard's door, of an operator of this release."
+        shown(&read::<Hex>("starknet_call", &json!([])).err().unwrap()),
+        "error[SW-CLI-027]: the answer to starknet_call can't be read: invalid type: sequence, expected a string\n  next: Give the address of a shard's door, of an operator of this release."
     );
     let many: Vec<&str> =
         ["--rpc", "http://127.0.0.1:1", "0x1", "f"].into_iter().chain(vec!["0"; MAX_ARGUMENTS + 1]).collect();
