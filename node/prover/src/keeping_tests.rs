@@ -5,7 +5,7 @@
 use super::{
     keeping::{KEPT_FOR, MAX_FETCHED, MAX_OPEN},
     sound_tests::Believer,
-    tests::{AtOnce, Operator, identities, meet, quick_prover, settlers},
+    tests::{AtOnce, Operator, identities, meet, prover_with, quick_prover, settlers},
     trouble_tests::session,
     *,
 };
@@ -16,10 +16,11 @@ use shardwire_protocols::{
     handoff::AssignmentTerms,
     trace::{DeclineReason, JobOffer},
 };
+use shardwire_proving::worker::ProveError;
 use shardwire_reputation::Standing;
 use shardwire_store::records::{HISTORY, history_of};
 use shardwire_transport::Identity;
-use std::{fs, path::Path};
+use std::path::Path;
 
 /// What the prover says of an offer of this peer.
 async fn considers(prover: &Prover, operator: PeerId, offer: &JobOffer) -> Option<(DeclineReason, String)> {
@@ -123,12 +124,20 @@ async fn long_after_its_deadline_all_of_a_job_is_forgotten_and_it_is_not_taken_a
     assert_eq!(told, Some((DeclineReason::Later, why.to_owned())));
 }
 
+/// A worker that makes no proof: the job stays as it was fetched.
+#[derive(Debug)]
+struct MakesNone;
+
+impl Prove for MakesNone {
+    fn prove<'a>(&'a self, _: &'a Path, _: &'a Path, _: Cancelled<'a>) -> Proving<'a> {
+        Box::pin(std::future::ready(Err(ProveError::NoProof)))
+    }
+}
+
 /// A prover that has a job whose lease it gave back, and that job as often as this, under other names.
 async fn with_jobs(folder: &Path, copies: usize) -> (Arc<Prover>, Tasks, Vec<Hash>) {
-    let (prover, tasks) = quick_prover(folder, "");
+    let (prover, tasks) = prover_with(folder, "", Arc::new(MakesNone));
     let operator = Arc::new(Operator::new());
-    // Where the witness should be written: it can't be, and the job stays as it was fetched.
-    fs::create_dir_all(prover.host.artefacts.witness(operator.offer.job)).unwrap();
     session(&prover, &operator).await;
     let known = prover.job(operator.offer.job).unwrap();
     assert!(known.job.figures.chunks > 0 && known.is_unproven());

@@ -171,7 +171,9 @@ async fn a_proof_that_does_not_hold_is_never_offered_and_its_job_is_given_back_a
             session(&it.prover, &it.operator).await;
             let told = it.operator.abandoned.lock().unwrap().take().expect("the lease is given back at once");
             assert_eq!(told.code, code);
-            assert!(told.reason.ends_with(words), "{told}");
+            assert_eq!(told.reason, "this prover can't go on with the job for now");
+            let fault = it.known().job.fault.unwrap().reason;
+            assert!(fault.ends_with(words), "its own people read {fault}");
             assert_eq!((it.stage(), it.fault(), it.told()), (Stage::Proving, code.to_owned(), None));
             let known = it.known();
             assert_eq!((known.job.proof, known.job.attempts, known.life.step(Stage::Proven)), (None, 0, None));
@@ -201,7 +203,7 @@ async fn a_panic_of_this_program_counts_against_no_job_and_keeps_it_away_longer_
     for _ in 0..=MAX_ATTEMPTS {
         session(&it.prover, &it.operator).await;
         let told = it.operator.abandoned.lock().unwrap().take().expect("the lease is given back at once");
-        assert_eq!(told.to_string(), "a part of this program panicked at the job (SW-PROVER-006)");
+        assert_eq!(told.to_string(), "this prover can't go on with the job for now (SW-PROVER-006)");
         assert_eq!((it.stage(), it.known().job.attempts), (Stage::Proving, 0));
         assert_eq!(it.prover.host.telemetry.unmet()[0].shortfall.code, "SW-PROVER-006");
         assert!(!it.prover.troubles.is_fit() && it.prover.troubles.is_apart(it.operator.offer.job));

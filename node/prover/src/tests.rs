@@ -335,9 +335,9 @@ async fn its_own_disk_is_no_fault_of_the_job_and_the_lease_goes_back_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let ((prover, _tasks), operator) = (quick_prover(folder.path(), ""), Arc::new(Operator::new()));
     let job = operator.offer.job;
-    // Where the witness should be written.
-    let obstacle = prover.host.artefacts.witness(job);
-    fs::create_dir_all(&obstacle).unwrap();
+    // Where the folder of proofs should be.
+    let obstacle = folder.path().join("proofs");
+    fs::write(&obstacle, b"").unwrap();
     let [taking, _serving] = meet(&prover, &operator);
     taking.await.unwrap();
     let cause = operator.abandoned.lock().unwrap().take().expect("the lease is given back");
@@ -346,7 +346,7 @@ async fn its_own_disk_is_no_fault_of_the_job_and_the_lease_goes_back_at_once() {
     assert_eq!((known.stage(), known.job.attempts), (Some(Stage::Proving), 0), "nothing is given up");
     assert!(!prover.troubles.is_fit(), "it waits before it takes a job again");
 
-    fs::remove_dir(&obstacle).unwrap();
+    fs::remove_file(&obstacle).unwrap();
     let kept = Operator { chunks: vec![], ..Arc::try_unwrap(operator).unwrap() };
     let operator = Arc::new(kept);
     let _sessions = meet(&prover, &operator);

@@ -5,7 +5,7 @@
 //! chunk or a list, by executing; a witness, from its chunks) may be deleted at any time; a proof is kept until it is settled. All that is here is the node's own: what else
 //! is in the place of a file that is written (a folder, a pipe) is removed.
 
-use crate::{Disk, DiskError};
+use crate::{Disk, DiskError, partial};
 use shardwire_model::{
     Coded, Felt, Hash, SegmentId, ShardId,
     reads::{self, MAX_READS_BYTES},
@@ -169,14 +169,15 @@ impl Artefacts {
     /// # Errors
     /// [`ArtefactError::Disk`] if the disk fails; then there is no such file, or the earlier one.
     pub fn write(&self, path: &Path, parts: &[&[u8]], durable: bool) -> Result<(), ArtefactError> {
-        self.clearing(|| self.disk.write(path, parts, durable))
+        self.clearing(path, || self.disk.write(path, parts, durable))
     }
 
-    /// Makes a file; what is in its place, or in that of the unfinished one, and is none, is removed first.
-    fn clearing<T>(&self, make: impl Fn() -> Result<T, DiskError>) -> Result<T, ArtefactError> {
-        for _place in 0..2 {
+    /// Makes a file; what is in its place, or in that of the unfinished one, and is none, is removed first. Nothing else is.
+    fn clearing<T>(&self, path: &Path, make: impl Fn() -> Result<T, DiskError>) -> Result<T, ArtefactError> {
+        let places = [path.to_owned(), partial(path)];
+        for _ in &places {
             match make() {
-                Err(error) if error.is_no_file() => self.disk.remove(&error.path)?,
+                Err(error) if error.is_no_file() && places.contains(&error.path) => self.disk.remove(&error.path)?,
                 made => return Ok(made?),
             }
         }
@@ -215,7 +216,7 @@ impl Artefacts {
     /// # Errors
     /// [`ArtefactError::Disk`] if the disk fails.
     pub fn create(&self, path: &Path) -> Result<Box<dyn Write + Send>, ArtefactError> {
-        self.clearing(|| self.disk.create(path))
+        self.clearing(path, || self.disk.create(path))
     }
 
     /// Reads a file of at most `max` bytes; `None` if there is none.
@@ -301,7 +302,7 @@ mod tests {
         for what in ["a folder", "a pipe", "a link"] {
             let path = folder.path().join(format!("written over {what}"));
             fill(&path, what);
-            fill(&crate::partial(&path), what);
+            fill(&partial(&path), what);
             assert_eq!(artefacts.read_own(&path, 10).unwrap(), None, "{what}");
             assert!(!artefacts.is_there(&path).unwrap(), "{what}");
             artefacts.write(&path, &[b"seven!!"], true).unwrap();

@@ -34,7 +34,12 @@ impl DiskError {
     /// Whether something else is in the file's place: a folder, a pipe, a device, a link that leads nowhere.
     #[must_use]
     pub fn is_no_file(&self) -> bool {
-        matches!(self.reason.kind(), io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput)
+        match self.reason.kind() {
+            io::ErrorKind::IsADirectory => true,
+            // Found here, and not what the system calls invalid: some say so of a folder that is to be synced.
+            io::ErrorKind::InvalidInput => self.reason.raw_os_error().is_none(),
+            _ => false,
+        }
     }
 
     /// Makes the error of what the system said, for `map_err`.
@@ -300,6 +305,14 @@ mod tests {
         let error = SystemDisk.write(&path, &[b"some"], true).unwrap_err();
         assert_eq!(error.what, "renamed");
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_the_system_calls_invalid_is_no_sign_that_something_else_is_in_the_place() {
+        let is_no_file = |reason: io::Error| DiskError::of(Path::new("it"), "synced")(reason).is_no_file();
+        let (invalid, is_a_folder) = (io::Error::from_raw_os_error(22), io::Error::from_raw_os_error(21));
+        assert_eq!((invalid.kind(), is_no_file(invalid)), (io::ErrorKind::InvalidInput, false));
+        assert_eq!((is_a_folder.kind(), is_no_file(is_a_folder)), (io::ErrorKind::IsADirectory, true));
     }
 
     /// To open a pipe would be to wait for somebody at its other end, and a link that leads nowhere would make a file somewhere else.

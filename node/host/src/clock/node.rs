@@ -32,7 +32,7 @@ pub const APART: Duration = Duration::from_secs(120);
 pub const ALONE_AFTER: Duration = Duration::from_secs(600);
 /// Most peers whose word is kept: far more than anybody configures. To one more the one that was heard longest ago gives way.
 pub const MAX_WORDS: usize = 64;
-/// How long a peer's word counts after it was heard last: each that is connected is heard every few seconds, and one that comes back is again.
+/// How long a peer's word counts after it was heard last: each that is connected is heard every ten seconds, and one that comes back is again.
 pub const HEARD_FOR: Duration = Duration::from_secs(300);
 /// How often a clock that goes on jumping is logged.
 pub const TOLD_EVERY: Duration = Duration::from_secs(60);
