@@ -3,11 +3,13 @@
 //! Transactions go out in order, up to [`DEPTH`](shardwire_protocols::ingress::DEPTH) ahead of their receipts. After a lost
 //! connection only those without a receipt go out again; one that had arrived is answered as a duplicate, never taken twice.
 //!
+//! Transactions of the fixed rules, INVOKEs and session calls go the same way.
+//!
 //! Who has the players' keys [plays](play) instead: what was refused only because it follows a refused transaction of its account is [signed anew](super::resign), in at most
 //! [`MAX_ROUNDS`] rounds. The transaction that ends the shard waits until everything before it has its last receipt, so that it ends nothing too early and does end it.
 
 use super::{ClientError, Dialler, Target, link::Link, receipts::Receipts, resign::Signers};
-use shardwire_model::{AccountKey, Call, Cause, PeerId, ShardId, ShardStart, SignedTransaction};
+use shardwire_model::{AccountKey, Call, Cause, PeerId, ShardId, ShardStart, ShardTransaction, SignedTransaction};
 use shardwire_protocols::ingress::{self, Ingress, Opened, Opening, Outcome, Receipt, RefusalReason, Refused};
 use shardwire_transport::Backoff;
 use std::{borrow::Cow, collections::VecDeque, time::Duration};
@@ -70,11 +72,11 @@ pub struct SubmitReport {
 /// [`ClientError::GaveUp`] after [`MAX_ATTEMPTS`] attempts in a row, [`ClientError::Refused`] if the operator takes no transactions for the shard,
 /// [`ClientError::OtherStart`] if it runs another one under that id, [`ClientError::Contradiction`] if it signs receipts that contradict each other,
 /// [`ClientError::Session`] if it breaks a rule.
-pub async fn submit(
+pub async fn submit<T: Clone + Into<ShardTransaction>>(
     dialler: &Dialler,
     operator: Target,
     shard: ShardId,
-    transactions: &[SignedTransaction],
+    transactions: &[T],
     on_progress: impl FnMut(Progress<'_>),
 ) -> Result<SubmitReport, ClientError> {
     let mut work = Work::new(operator.peer, transactions, on_progress);
@@ -124,17 +126,17 @@ pub async fn started(dialler: &Dialler, operator: Target, expected: ShardStart) 
 
 /// Where a shard stands at its operator.
 pub(super) async fn opened(dialler: &Dialler, operator: Target, shard: ShardId) -> Result<Opened, ClientError> {
-    let mut work = Work::new(operator.peer, &[], |_| {});
+    let mut work = Work::<SignedTransaction, _>::new(operator.peer, &[], |_| {});
     persevere(dialler, operator, shard, &mut work).await?;
     work.opened.ok_or(ClientError::OtherStart { shard })
 }
 
 /// Connects until all transactions have their receipts; how often the connection was made again.
-async fn persevere<F: FnMut(Progress<'_>)>(
+async fn persevere<T: Clone + Into<ShardTransaction>, F: FnMut(Progress<'_>)>(
     dialler: &Dialler,
     operator: Target,
     shard: ShardId,
-    work: &mut Work<'_, F>,
+    work: &mut Work<'_, T, F>,
 ) -> Result<u32, ClientError> {
     let mut reconnections = 0;
     let (mut attempts, mut refusals) = (0, 0);
@@ -169,11 +171,11 @@ async fn persevere<F: FnMut(Progress<'_>)>(
 }
 
 /// One connection's worth.
-async fn attempt<F: FnMut(Progress<'_>)>(
+async fn attempt<T: Clone + Into<ShardTransaction>, F: FnMut(Progress<'_>)>(
     dialler: &Dialler,
     operator: Target,
     shard: ShardId,
-    work: &mut Work<'_, F>,
+    work: &mut Work<'_, T, F>,
 ) -> Result<(), ClientError> {
     let link = dialler.dial(operator).await?;
     let result = over(&link, shard, work).await;
@@ -181,7 +183,11 @@ async fn attempt<F: FnMut(Progress<'_>)>(
     result
 }
 
-async fn over<F: FnMut(Progress<'_>)>(link: &Link, shard: ShardId, work: &mut Work<'_, F>) -> Result<(), ClientError> {
+async fn over<T: Clone + Into<ShardTransaction>, F: FnMut(Progress<'_>)>(
+    link: &Link,
+    shard: ShardId,
+    work: &mut Work<'_, T, F>,
+) -> Result<(), ClientError> {
     let mut client = match ingress::open(link.open::<Ingress>().await?, shard).await? {
         Opening::Opened(opened, client) => {
             work.opened = Some(*opened);
@@ -195,9 +201,9 @@ async fn over<F: FnMut(Progress<'_>)>(link: &Link, shard: ShardId, work: &mut Wo
     Ok(())
 }
 
-struct Work<'a, F> {
+struct Work<'a, T: Clone, F> {
     operator: PeerId,
-    transactions: Cow<'a, [SignedTransaction]>,
+    transactions: Cow<'a, [T]>,
     /// How many of them go out for now.
     until: usize,
     outcomes: Vec<Option<Outcome>>,
@@ -209,24 +215,24 @@ struct Work<'a, F> {
     on_progress: F,
 }
 
-impl<'a, F: FnMut(Progress<'_>)> Work<'a, F> {
-    fn new(operator: PeerId, transactions: &'a [SignedTransaction], on_progress: F) -> Self {
+impl<'a, T: Clone, F: FnMut(Progress<'_>)> Work<'a, T, F> {
+    fn new(operator: PeerId, transactions: &'a [T], on_progress: F) -> Self {
         let (outcomes, receipts) = (vec![None; transactions.len()], Receipts::default());
         let (transactions, until) = (Cow::Borrowed(transactions), transactions.len());
         Self { operator, transactions, until, outcomes, resigned: 0, receipts, done: 0, opened: None, on_progress }
     }
 }
 
-impl<F: FnMut(Progress<'_>)> Work<'_, F> {
+impl<T: Clone + Into<ShardTransaction>, F: FnMut(Progress<'_>)> Work<'_, T, F> {
     /// Submits what has no receipt, and collects all receipts.
     async fn pass(&mut self, client: &mut ingress::Client) -> Result<(), ClientError> {
         let mut due: VecDeque<usize> = VecDeque::new();
         for index in 0..self.until {
-            let Some(transaction) = self.transactions.get(index).copied() else { break };
+            let Some(transaction) = self.transactions.get(index).cloned() else { break };
             if self.outcomes.get(index).is_some_and(Option::is_some) {
                 continue;
             }
-            if let Some(receipt) = client.submit(&transaction).await? {
+            if let Some(receipt) = client.submit(transaction).await? {
                 self.collected(&mut due, receipt)?;
             }
             due.push_back(index);
@@ -251,21 +257,6 @@ impl<F: FnMut(Progress<'_>)> Work<'_, F> {
         Ok(())
     }
 
-    /// Signs anew what may be accepted so, to go out again; whether there is any.
-    fn sign_anew(&mut self, signers: &Signers<'_>) -> bool {
-        let anew = signers.anew(&self.transactions, &self.outcomes);
-        for (index, signed) in &anew {
-            if let (Some(place), Some(outcome)) =
-                (self.transactions.to_mut().get_mut(*index), self.outcomes.get_mut(*index))
-            {
-                (*place, *outcome) = (*signed, None);
-            }
-        }
-        self.done -= anew.len();
-        self.resigned += anew.len();
-        !anew.is_empty()
-    }
-
     fn report(self, reconnections: u32) -> SubmitReport {
         let mut report = SubmitReport { resigned: self.resigned, reconnections, ..SubmitReport::default() };
         for (index, outcome) in self.outcomes.into_iter().enumerate() {
@@ -282,5 +273,22 @@ impl<F: FnMut(Progress<'_>)> Work<'_, F> {
             }
         }
         report
+    }
+}
+
+impl<F> Work<'_, SignedTransaction, F> {
+    /// Signs anew what may be accepted so, to go out again; whether there is any.
+    fn sign_anew(&mut self, signers: &Signers<'_>) -> bool {
+        let anew = signers.anew(&self.transactions, &self.outcomes);
+        for (index, signed) in &anew {
+            if let (Some(place), Some(outcome)) =
+                (self.transactions.to_mut().get_mut(*index), self.outcomes.get_mut(*index))
+            {
+                (*place, *outcome) = (*signed, None);
+            }
+        }
+        self.done -= anew.len();
+        self.resigned += anew.len();
+        !anew.is_empty()
     }
 }

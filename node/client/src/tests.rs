@@ -9,8 +9,8 @@ use shardwire_data::{self as data, DataFolder, Running};
 use shardwire_host::{Platform, Randomness};
 use shardwire_model::{
     AccountId, AccountKey, Call, Cause, ChainHead, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind,
-    Output, PeerId, Role, ShardId, ShardStart, ShardTransaction, SignedTransaction, StartRequest, Terms, Timestamp,
-    Transaction, finished_selector,
+    Output, PeerId, Role, SessionCall, ShardId, ShardStart, ShardTransaction, SignedTransaction, StartRequest, Terms,
+    Timestamp, Transaction, finished_selector,
 };
 use shardwire_protocols::{
     Failure,
@@ -120,6 +120,28 @@ async fn after_a_lost_connection_only_what_has_no_receipt_is_submitted_again() {
         (302..300 + 2 * 70).contains(&submitted),
         "{submitted} submissions: more than what was under way came again"
     );
+}
+
+#[tokio::test]
+async fn session_calls_go_the_same_way() {
+    let (node, target) = StandIn { breaks: vec![15], ..StandIn::new(identity(2)) }.start();
+    let shard = start(target.peer).shard;
+    let signature = AccountKey::from_secret([7; 32]).sign(Felt::ONE).unwrap();
+    let call = |previous: u64| SessionCall {
+        account: ContractId(Felt::ONE),
+        key: Felt::TWO,
+        previous: previous.into(),
+        contract: ContractId(Felt::THREE),
+        selector: Felt::ONE,
+        calldata: vec![Felt::ONE],
+        signature,
+    };
+    let calls: Vec<_> = (20..50).map(call).collect();
+    let mut nonces = Vec::new();
+    let note = |progress: Progress<'_>| nonces.push(progress.receipt.statement.nonce);
+    let report = submit(&dialler(), target, shard, &calls, note).await.unwrap();
+    assert_eq!((report.accepted, report.reconnections, nonces), (30, 1, vec![None; 30]));
+    assert!(node.sequence.lock().unwrap().iter().copied().eq(20..50), "in order, none twice");
 }
 
 /// What these accounts sign, each over its own chain: amounts to add, 0 for the end.

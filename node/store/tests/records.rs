@@ -7,8 +7,9 @@
 use redb::{ReadableDatabase as _, ReadableTable as _, TableHandle as _};
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_model::{
-    AccountKey, Call, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Logged, Output, PeerId, SegmentId, ShardId,
-    ShardStart, Signature, SignedTransaction, Terms, Timestamp, Transaction, Update, finished_selector,
+    AccountKey, Call, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Logged, Output, PeerId, SegmentId,
+    SessionCall, ShardId, ShardStart, Signature, SignedTransaction, Terms, Timestamp, Transaction, Update,
+    finished_selector,
     life::{EntryForm, Part},
     without_terms,
 };
@@ -253,6 +254,32 @@ fn older(path: &Path, table: &str, version: u64, Bytes { key, record }: &Bytes) 
     write.commit().unwrap();
     drop(database);
     Store::open(&SystemDisk, path, &LAYOUT).unwrap()
+}
+
+/// A log with forms of transactions that came later has the same version: the bytes of those that there were are the same, and no older build
+/// was ever released that would read the others.
+#[test]
+fn a_logged_session_call_is_found_in_the_table_of_today() {
+    let store = Store::in_memory(&LAYOUT).unwrap();
+    let call = SessionCall {
+        account: ContractId(Felt::ONE),
+        key: Felt::TWO,
+        previous: Felt::THREE,
+        contract: ContractId(Felt::TWO),
+        selector: Felt::MAX,
+        calldata: vec![Felt::ONE; 3],
+        signature: Signature { r: Felt::ONE, s: Felt::TWO },
+    };
+    let key = |sequence| LogKey { shard: ShardId(Felt::from(77)), sequence };
+    let logged =
+        [transaction().into(), call.into()].map(|transaction| Logged { transaction, time: 400, reverted: true });
+    for (entry, sequence) in logged.iter().zip(0..) {
+        store.put(&TRANSACTIONS, &key(sequence), entry).unwrap();
+        assert_eq!(store.get(&TRANSACTIONS, &key(sequence)).unwrap().as_ref(), Some(entry));
+    }
+    // The first byte is the form's number.
+    let first = |entry: &Logged| postcard::to_allocvec(entry).unwrap()[0];
+    assert_eq!(logged.each_ref().map(first), [0, 2]);
 }
 
 /// The bytes of the version before today's that are pinned become those of today, whose samples say the same.

@@ -4,7 +4,7 @@
 //!
 //! - two leases of one job with one epoch for different provers: an epoch is durable before the lease is signed, and is never given again;
 //! - two receipts that put different transactions at one place of a shard's sequence, or one transaction at two places: its place is durable
-//!   before the receipt is signed.
+//!   before the receipt is signed. A transaction is named without its signature: one that comes again with another one is the same, at the same place.
 //!
 //! A proof is bad if its prover signed that it proves a job, and it doesn't: the announcement names job and bytes by hash, so anybody with the bytes
 //! and a verifier of the job's program sees it. No verifier is known here, it is an argument ([`Verifier`]).

@@ -31,7 +31,7 @@
 //!
 //! What a door needs of a shard is the trait [`Chain`]; this crate has no virtual machine and no storage.
 //!
-//! Refused: transactions that aren't INVOKE v3 or that offer a price; declaring and deploying; storage proofs, traces of older transactions, messages of L1,
+//! Refused: transactions that are neither INVOKE v3 nor session calls, or that offer a price; declaring and deploying; storage proofs, traces of older transactions, messages of L1,
 //! websockets. Everything is bounded by [`bounds`] and, by address, by [`Settings`]; a stranger can slow down others of the same address only.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]

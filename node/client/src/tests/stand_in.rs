@@ -133,11 +133,13 @@ impl ingress::Handler for StandIn {
         _: ShardId,
         transaction: ShardTransaction,
     ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
-        let ShardTransaction::Rules(transaction) = transaction else { panic!("an INVOKE") };
-        if let Some(chains) = &self.chains {
-            return Ok(ready(Ok(self.next_of_its_chain(&mut chains.lock().unwrap(), &transaction))));
+        if let (Some(chains), ShardTransaction::Rules(transaction)) = (&self.chains, &transaction) {
+            return Ok(ready(Ok(self.next_of_its_chain(&mut chains.lock().unwrap(), transaction))));
         }
-        let nonce = transaction.transaction.nonce;
+        let nonce = match &transaction {
+            ShardTransaction::Session(call) => u32::try_from(call.previous).unwrap(),
+            transaction => u32::try_from(transaction.nonce().unwrap()).unwrap(),
+        };
         let count = {
             let mut submissions = self.submissions.lock().unwrap();
             submissions.push(nonce);

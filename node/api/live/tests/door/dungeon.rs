@@ -1,9 +1,9 @@
-//! A shard of real contracts: the gold, the arena and the world of `node/program/contracts/game`, and players with accounts. Gold is closed: its listed
-//! balances are escrows.
+//! A shard of real contracts: the gold, the arena and the world of `node/program/contracts/game`, what keeps sessions, and players with accounts. Gold is
+//! closed: its listed balances are escrows.
 
 use crate::player::Player;
 use shardwire_contracts::{
-    Start,
+    Start, sessions,
     start::{ClassPair, Contract, Entry, EntryKind, MAX_AMOUNT, Rule},
 };
 use shardwire_live::InMemory;
@@ -20,6 +20,7 @@ use std::{
 pub(crate) const GOLD: u64 = 0x601d;
 pub(crate) const ARENA: u64 = 0xa7e7a;
 pub(crate) const WORLD: u64 = 0x3031d;
+pub(crate) const SESSIONS: u64 = 0x5e55;
 pub(crate) const FIRST_BLOCK: u64 = 1_000;
 pub(crate) const BEGINS: u64 = 1_790_000_000;
 /// What each player has at first.
@@ -53,13 +54,14 @@ fn sierra(name: &str) -> &'static str {
         "account" => include_str!("../../../../program/contracts/game/account.sierra.json"),
         "arena" => include_str!("../../../../program/contracts/game/arena.sierra.json"),
         "gold" => include_str!("../../../../program/contracts/game/gold.sierra.json"),
+        "sessions" => std::str::from_utf8(sessions::SIERRA).unwrap(),
         _ => include_str!("../../../../program/contracts/game/world.sierra.json"),
     }
 }
 
 /// The classes' hashes by name, and the genesis of all contracts: compiled once.
 static GENESIS: LazyLock<(BTreeMap<&str, Felt>, Arc<Genesis>)> = LazyLock::new(|| {
-    let names = ["account", "arena", "gold", "world"];
+    let names = ["account", "arena", "gold", "sessions", "world"];
     let compiled = names.map(|name| Class::compile(sierra(name).as_bytes()).unwrap());
     let hashes: BTreeMap<_, _> = names.into_iter().zip(compiled.iter().map(Class::hash)).collect();
     let contract = |address: Felt, name: &str, storage: &[(Felt, Felt)]| {
@@ -71,6 +73,7 @@ static GENESIS: LazyLock<(BTreeMap<&str, Felt>, Arc<Genesis>)> = LazyLock::new(|
     let master = players[0].address;
     let variables = |name: &str, value: Felt| (starknet_keccak(name), value);
     let mut contracts = vec![
+        contract(SESSIONS.into(), "sessions", &[]),
         contract(GOLD.into(), "gold", &[]),
         contract(ARENA.into(), "arena", &[variables("gold", GOLD.into())]),
         contract(WORLD.into(), "world", &[variables("master", master), variables("arena", ARENA.into())]),

@@ -7,6 +7,7 @@ mod hostile;
 mod indexer;
 mod methods;
 mod player;
+mod sessions;
 mod starknet_js;
 mod starknet_rust;
 
