@@ -11,10 +11,10 @@ use clap::Args;
 use serde::Serialize;
 use shardwire_model::{ContractId, Felt, Hash, Key, contracts::ClassPair, starknet_keccak};
 use shardwire_native::{Class, Genesis, bounds};
+use shardwire_store::{Disk as _, SystemDisk};
 use starknet_types_core::hash::{Pedersen, StarkHash as _};
 use std::{
-    fs::File,
-    io::{self, Read as _},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -85,9 +85,8 @@ pub(super) fn genesis(args: &GenesisArgs) -> Result<Answer, Failure> {
 
 /// A file of at most so many bytes, and one more of a longer one: whoever reads on refuses it.
 fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let found = SystemDisk.read(path, most as u64 + 1).map_err(|error| error.reason)?;
+    found.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 #[derive(Serialize)]

@@ -141,7 +141,7 @@ mod tests {
         request.validate("test", Timestamp((terms.begins + 60) * 1_000)).unwrap();
         assert_eq!(
             shown(&example.replace("begins", "began")),
-            "error[SW-REQUEST-003]: FILE is no start request: missing field `begins` at line 28 column 5"
+            "error[SW-REQUEST-003]: FILE is no start request: missing field `begins` at line 26 column 5"
         );
         assert_eq!(
             shown(&example.replace("\"sequencer\"", "\"sequence\": 1, \"sequencer\"")),

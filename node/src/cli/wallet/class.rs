@@ -10,8 +10,12 @@ use super::{
 use clap::{ArgGroup, Args};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use shardwire_files::whole::{Existing, Readers, Whole};
 use shardwire_model::{ContractId, Felt};
-use std::path::PathBuf;
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true))]
@@ -97,7 +101,7 @@ pub(in crate::cli) async fn class(root: Option<PathBuf>, args: &ClassArgs) -> Re
     let whole: Value = door.ask("starknet_getClass", of_class(hash)).await?;
     let class: Class = read("starknet_getClass", &whole)?;
     if let Some(path) = &args.out {
-        std::fs::write(path, whole.to_string()).map_err(|error| {
+        keep(path, &whole).map_err(|error| {
             let said = format!("{} can't be written: {error}", path.display());
             Failure::new("SW-CLI-028", said, "Check the path and the free space.")
         })?;
@@ -124,6 +128,13 @@ pub(in crate::cli) async fn class(root: Option<PathBuf>, args: &ClassArgs) -> Re
         format!("class {hash:#x}\n  Sierra of {felts} felts, class version {}\n{}", plain(&version), columns(&rows));
     let class_hash = format!("{hash:#x}");
     Ok(Answer::new(text, &Shown { class_hash, version, sierra_felts: felts, functions }))
+}
+
+/// Writes the whole class to a file, or nothing.
+fn keep(path: &Path, class: &Value) -> io::Result<()> {
+    let mut file = Whole::begin(path, Existing::Replaced, Readers::Usual)?;
+    file.write_all(class.to_string().as_bytes())?;
+    file.finish()
 }
 
 /// The last name of a path of Cairo, and of those in it: `core::integer::u256` is `u256`.
