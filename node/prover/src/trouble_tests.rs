@@ -300,7 +300,7 @@ async fn a_flipped_bit_in_a_fetched_chunk_has_it_fetched_again_and_fails_no_job(
         let told = operator.abandoned.lock().unwrap().take().expect("the lease is given back at once");
         assert_eq!(told.to_string(), "this prover can't go on with the job for now (SW-PROVER-004)");
         let known = prover.job(job).unwrap();
-        assert_eq!((known.stage(), known.job.attempts), (Some(Stage::Streaming), 0));
+        assert_eq!((known.is_fetched(), known.has_failed(), known.job.attempts), (false, false, 0));
         session(&prover, &operator).await;
         assert_eq!((prover.job(job).unwrap().stage(), unmet(&prover)), (Some(Stage::Proven), vec![]));
     }

@@ -400,11 +400,6 @@ mod tests {
                 "transaction 0x2 is not in this shard's log (SW-RPC-114). Submit it, or ask the shard to which it was submitted.".into(),
             ),
             (
-                RpcError::NoTrace(Felt::TWO),
-                10,
-                "the calls of transaction 0x2 aren't kept: a shard keeps those of its newest transactions (SW-RPC-124). Read its receipt, or what its block changed with starknet_getStateUpdate.".into(),
-            ),
-            (
                 RpcError::Undone(Felt::TWO),
                 29,
                 "the shard was aborted: transaction 0x2 is undone (SW-RPC-115). Read the balances on the chain: escrow and locks went back.".into(),
@@ -443,6 +438,14 @@ mod tests {
             let (found, _, data) = object(&error);
             assert_eq!((found, data), (code, Value::String(text)));
         }
+    }
+
+    #[test]
+    fn calls_that_are_not_kept_have_the_status_that_the_specification_asks_for() {
+        let reason = "the calls of transaction 0x2 aren't kept: a shard keeps those of its newest transactions (SW-RPC-124). Read its receipt, or what its block \
+                      changed with starknet_getStateUpdate.";
+        let (code, _, data) = object(&RpcError::NoTrace(Felt::TWO));
+        assert_eq!((code, data), (10, json!({ "status": "RECEIVED", "reason": reason })));
     }
 
     #[test]
