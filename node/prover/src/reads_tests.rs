@@ -5,7 +5,7 @@
 use super::{
     sound_tests::{PROOF, Writes},
     tests::{Operator, identities, settlers},
-    trouble_tests::session,
+    trouble_tests::{in_trouble, session},
     *,
 };
 use shardwire_host::{
@@ -146,10 +146,9 @@ async fn a_list_that_is_lost_or_damaged_is_fetched_again() {
         }
         session(&prover, &operator).await;
         assert_eq!(given_back(&prover, &operator), ("SW-PROVER-018".to_owned(), Some(Stage::Proving)));
+        in_trouble(&prover).await;
         session(&prover, &operator).await;
-        let told = operator.abandoned.lock().unwrap().take();
-        let proof =
-            operator.finished.lock().unwrap().take().unwrap_or_else(|| panic!("the operator is told: {told:?}"));
+        let proof = operator.finished.lock().unwrap().take().expect("the operator is told");
         let bytes = fs::read(prover.host.artefacts.proof(proof)).unwrap();
         assert!(bytes.starts_with(&join(&operator.ending.reads, PROOF)));
     }

@@ -83,6 +83,13 @@ pub(super) async fn session(prover: &Arc<Prover>, operator: &Arc<Operator>) {
     serving.await.unwrap();
 }
 
+/// Waits until it is noted why a lease was given back: that may be a moment later.
+pub(super) async fn in_trouble(prover: &Prover) {
+    while prover.troubles.is_fit() {
+        tokio::task::yield_now().await;
+    }
+}
+
 pub(super) fn unmet(prover: &Prover) -> Vec<&'static str> {
     prover.host.telemetry.unmet().iter().map(|it| it.condition).collect()
 }
@@ -301,6 +308,7 @@ async fn a_flipped_bit_in_a_fetched_chunk_has_it_fetched_again_and_fails_no_job(
         assert_eq!(told.to_string(), "this prover can't go on with the job for now (SW-PROVER-004)");
         let known = prover.job(job).unwrap();
         assert_eq!((known.is_fetched(), known.has_failed(), known.job.attempts), (false, false, 0));
+        in_trouble(&prover).await;
         session(&prover, &operator).await;
         assert_eq!((prover.job(job).unwrap().stage(), unmet(&prover)), (Some(Stage::Proven), vec![]));
     }
