@@ -29,7 +29,7 @@ const KNOWN: [(Mutation, u64); 17] = [
     (Mutation::ClaimBelieved, 17),
     (Mutation::AnybodySettles, 0),
     (Mutation::AnybodyOperates, 0),
-    (Mutation::OwnProofBelieved, 0),
+    (Mutation::OwnProofBelieved, 5),
     (Mutation::LeaseUnbounded, 0),
     (Mutation::DiskErrorStays, 1),
 ];
