@@ -145,7 +145,7 @@ mod tests {
         );
         assert_eq!(
             shown(&example.replace("\"sequencer\"", "\"sequence\": 1, \"sequencer\"")),
-            "error[SW-REQUEST-004]: FILE has the unknown field 'terms.contracts.sequence'"
+            "error[SW-REQUEST-004]: FILE has the unknown field 'terms.?.sequence'"
         );
     }
 
