@@ -1,6 +1,6 @@
 //! The flags.
 
-use crate::{chaos, contracts, dungeon, sim::Seeds};
+use crate::{chaos, dungeon, sim::Seeds};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -117,13 +117,13 @@ pub struct Place {
 #[derive(Clone, Debug, Args)]
 pub struct Contracts {
     /// How many play (1 to 64).
-    #[arg(long, value_name = "N", default_value_t = contracts::Options::default().players)]
+    #[arg(long, value_name = "N", default_value_t = dungeon::Options::default().players)]
     pub players: usize,
     /// How many transactions (1 to 16384); the last one ends the shard.
-    #[arg(long, value_name = "N", default_value_t = contracts::Options::default().transactions)]
+    #[arg(long, value_name = "N", default_value_t = dungeon::Options::default().transactions)]
     pub transactions: usize,
     /// Which of all such games; the order in which the operator takes transactions differs from run to run.
-    #[arg(long, value_name = "N", default_value_t = contracts::Options::default().seed)]
+    #[arg(long, value_name = "N", default_value_t = dungeon::Options::default().seed)]
     pub seed: u64,
     /// What becomes of the network.
     #[command(flatten)]
@@ -133,8 +133,8 @@ pub struct Contracts {
 impl Contracts {
     /// As the game takes it.
     #[must_use]
-    pub const fn options(&self) -> contracts::Options {
-        contracts::Options { players: self.players, transactions: self.transactions, seed: self.seed }
+    pub const fn options(&self) -> dungeon::Options {
+        dungeon::Options { players: self.players, transactions: self.transactions, seed: self.seed }
     }
 }
 

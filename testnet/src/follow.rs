@@ -9,11 +9,12 @@ use crate::{
     limits::TIME_LIMIT,
     network::Network,
     progress::{Progress, Reporter},
-    recompute::{State, Value},
+    recompute::{Expected, State, Value, differences},
     watch::{Watch, complain},
 };
 use shardwire_model::{Kind, ShardId, Stage};
 use shardwire_protocols::administration::StorageStatus;
+use shardwire_workload::World;
 use std::{
     collections::BTreeSet,
     sync::{
@@ -159,8 +160,26 @@ pub(crate) fn settled(storage: &[StorageStatus]) -> State {
     storage.iter().map(|it| (it.slot(), Value { kind: it.kind, value: it.value })).collect()
 }
 
+/// All differences of what is settled from what should be.
+pub(crate) fn judge(
+    world: &World,
+    expected: &Expected,
+    figures: &Figures,
+    storage: &[StorageStatus],
+    settled: &State,
+) -> Vec<String> {
+    let differences = differences(world, &expected.state, settled);
+    let mut differences: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    let updates: Vec<_> = figures.updates.iter().map(|it| (it.kind, it.slot(), it.value)).collect();
+    if updates != expected.updates {
+        differences.push("the proven updates are not those recomputed".into());
+    }
+    differences.extend(stuck(storage));
+    differences
+}
+
 /// What is still with a shard that is settled.
-pub(crate) fn stuck(storage: &[StorageStatus]) -> impl Iterator<Item = String> {
+fn stuck(storage: &[StorageStatus]) -> impl Iterator<Item = String> {
     let stuck = |it: &&StorageStatus| it.in_escrow != 0 || (it.kind == Kind::Lock && it.held_by.is_some());
     storage.iter().filter(stuck).map(|it| format!("{} {} is still with a shard", it.kind, it.slot()))
 }

@@ -5,11 +5,10 @@
 use crate::{
     crashes::PlannedCrash,
     error::TestnetError,
-    figures::Figures,
-    follow::{Followed, Players, follow, settled, stuck},
+    follow::{Followed, Players, follow, judge, settled},
     network::Network,
     progress::Reporter,
-    recompute::{self, Expected, State},
+    recompute::Expected,
     report::Report,
     watch::Watch,
 };
@@ -19,7 +18,6 @@ use shardwire::{
 };
 use shardwire_model::{Role, ShardStart};
 use shardwire_program::rules;
-use shardwire_protocols::administration::StorageStatus;
 use shardwire_transport::Identity;
 use shardwire_workload::Workload;
 use std::sync::{
@@ -49,26 +47,8 @@ pub async fn run_workload(
     let Followed { figures, storage, took, came: () } =
         follow(network, &mut watch, shard, players, crashes, reporter).await?;
     let settled = settled(&storage);
-    let differences = judge(workload, expected, &figures, &storage, &settled);
+    let differences = judge(&workload.world, expected, &figures, &storage, &settled);
     Ok(Report { workload: workload.clone(), figures, settled, differences, took })
-}
-
-/// All differences from what should be.
-fn judge(
-    workload: &Workload,
-    expected: &Expected,
-    figures: &Figures,
-    storage: &[StorageStatus],
-    settled: &State,
-) -> Vec<String> {
-    let differences = recompute::differences(&workload.world, &expected.state, settled);
-    let mut differences: Vec<String> = differences.iter().map(ToString::to_string).collect();
-    let updates: Vec<_> = figures.updates.iter().map(|it| (it.kind, it.slot(), it.value)).collect();
-    if updates != expected.updates {
-        differences.push("the proven updates are not those recomputed".into());
-    }
-    differences.extend(stuck(storage));
-    differences
 }
 
 /// The players' client: it signs and sends, and collects receipts.

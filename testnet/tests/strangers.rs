@@ -101,7 +101,7 @@ async fn a_prover_that_only_gives_signs_of_life_loses_its_job_to_a_configured_on
     settler.stop().await;
 }
 
-/// Says that it is an operator, and offers this job to whoever asks.
+/// Says that it is an operator, and offers this job to all who ask.
 struct Inventor(JobOffer);
 
 impl trace::Handler for Inventor {

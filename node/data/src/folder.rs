@@ -4,7 +4,7 @@ use super::{DataError, DataPaths, world};
 use serde::{Deserialize, Serialize};
 use shardwire_host::names::from_here;
 use shardwire_model::{Address, PeerId};
-use shardwire_store::{Artefacts, refuse_special, refuse_unwritable};
+use shardwire_store::{Artefacts, refuse_unwritable};
 use shardwire_transport::Identity;
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -344,7 +344,7 @@ fn locked(paths: &DataPaths, file: File, lock: fn(&File) -> Result<(), TryLockEr
 }
 
 fn opened(path: &Path) -> io::Result<File> {
-    refuse_special(path)?;
+    shardwire_files::special::refuse(path)?;
     File::open(path)
 }
 

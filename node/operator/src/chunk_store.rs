@@ -43,8 +43,8 @@ struct Contents {
     ended: Option<Instant>,
     /// Of each chunk's file, what its content hashes to, once that was found to be the chunk.
     checked: BTreeMap<u32, Hash>,
-    /// How often in a row a chunk's file couldn't be read.
-    unread: BTreeMap<u32, u32>,
+    /// How often in a row a chunk's file couldn't be read, or that of the list.
+    unread: BTreeMap<Option<u32>, u32>,
 }
 
 /// What comes next of a run's witness.
@@ -144,9 +144,9 @@ impl ChunkStore {
 
     /// Whether each chunk's file holds what it should, and so does that of the list.
     pub(super) fn is_whole(&self, executed: &Executed) -> bool {
-        let whole = |(stored, index)| chunk_is_whole(&self.artefacts, self.segment, index, stored);
+        let mut chunks = executed.chunks.iter().zip(0..);
         matches!(self.list(executed), Ok(List::Whole(_)))
-            && executed.chunks.iter().zip(0..).all(|chunk| matches!(whole(chunk), Ok(Some(true))))
+            && chunks.all(|(stored, index)| matches!(self.read(index, stored), Ok(Some(_))))
     }
 
     /// The list of what a run read that ended like this.
@@ -157,23 +157,10 @@ impl ChunkStore {
     /// A chunk's file, if it holds what it should. What doesn't isn't sent: that would be the operator's offence, and is its disk's.
     fn read(&self, index: u32, stored: &StoredChunk) -> Result<Option<Vec<u8>>, ArtefactError> {
         let path = self.artefacts.operator_chunk(self.segment, index);
-        let wire = match self.artefacts.read(&path, u64::from(trace::MAX_CHUNK_WIRE)) {
-            Err(ArtefactError::TooLarge { .. }) => return Ok(None),
-            Err(error) => {
-                let mut contents = self.contents();
-                let times = contents.unread.entry(index).or_default();
-                *times += 1;
-                return if *times < READS_IN_VAIN { Err(error) } else { Ok(None) };
-            }
-            Ok(wire) => wire,
-        };
-        let checked = {
-            let mut contents = self.contents();
-            contents.unread.remove(&index);
-            contents.checked.get(&index).copied()
-        };
-        let Some(wire) = wire else { return Ok(None) };
+        let read = self.artefacts.read_own(&path, u64::from(trace::MAX_CHUNK_WIRE));
+        let Some(wire) = self.tried(Some(index), read)?.flatten() else { return Ok(None) };
         let hash = Hash::of(&wire);
+        let checked = self.contents().checked.get(&index).copied();
         match checked {
             Some(checked) => Ok((hash == checked).then_some(wire)),
             None if holds(&wire, stored) => {
@@ -181,6 +168,22 @@ impl ChunkStore {
                 Ok(Some(wire))
             }
             None => Ok(None),
+        }
+    }
+
+    /// What was read of a chunk's file, or of that of the list; none if it couldn't be, too often in a row.
+    fn tried<T>(&self, chunk: Option<u32>, read: Result<T, ArtefactError>) -> Result<Option<T>, ArtefactError> {
+        let unread = &mut self.contents().unread;
+        match read {
+            Ok(read) => {
+                unread.remove(&chunk);
+                Ok(Some(read))
+            }
+            Err(error) => {
+                let times = unread.entry(chunk).or_default();
+                *times += 1;
+                if *times < READS_IN_VAIN { Err(error) } else { Ok(None) }
+            }
         }
     }
 
@@ -203,7 +206,7 @@ impl ChunkStore {
 
     /// How a run ended, with the list of what it read; one whose file is damaged counts as missing. Waits for the disk and hashes: call it off the async threads.
     pub(super) fn ending(&self, executed: Executed) -> Result<trace::ChunkAnswer, ArtefactError> {
-        let list = self.list(&executed)?.whole();
+        let list = self.tried(None, self.list(&executed))?.and_then(List::whole);
         let reads = list.ok_or_else(|| missing(&self.artefacts.operator_reads(self.segment)))?;
         let Executed { chunks, steps, output, .. } = executed;
         let chunks = chunks.iter().map(|chunk| chunk.hash).collect();
@@ -256,7 +259,7 @@ fn missing(path: &Path) -> ArtefactError {
 mod tests {
     use super::*;
     use shardwire_disk::{Medium, SimulatedDisk};
-    use shardwire_model::{Felt, ShardId};
+    use shardwire_model::{Felt, Output, ShardId};
     use std::sync::Arc;
 
     const SEGMENT: SegmentId = SegmentId::first(ShardId(Felt::ONE));
@@ -311,5 +314,34 @@ mod tests {
         let file = store.artefacts.operator_chunk(SEGMENT, 0);
         assert!(medium.wear_out(&file.to_string_lossy()));
         assert!(!lost() && !lost() && lost() && lost());
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_counts_as_lost_after_as_many_times() {
+        let medium = Medium::new(1);
+        let (store, felts) = (chunk_store(&medium), [Felt::ONE, Felt::TWO]);
+        store.keep_reads(&felts).unwrap();
+        let output = Output {
+            program: Felt::THREE,
+            shard: SEGMENT.shard,
+            segment: 0,
+            before: Felt::ONE,
+            after: Felt::ONE,
+            reads: shardwire_model::reads::commitment(&felts),
+            transactions: Felt::ONE,
+            count: 1,
+            ended: true,
+            updates: Vec::new(),
+        };
+        let executed = Executed { chunks: Vec::new(), steps: 9, output, execute_ms: 1 };
+        let lost = || match store.ending(executed.clone()) {
+            Err(ArtefactError::Disk(error)) => error.reason.kind() == io::ErrorKind::NotFound,
+            other => panic!("it can't be read: {other:?}"),
+        };
+        let file = store.artefacts.operator_reads(SEGMENT);
+        assert!(medium.wear_out(&file.to_string_lossy()));
+        assert!(!lost() && !lost() && lost() && lost());
+        store.keep_reads(&felts).unwrap();
+        assert!(store.ending(executed).is_ok());
     }
 }

@@ -89,7 +89,7 @@ fn note(state: &mut State, events: &Events<events::Room>, shard: ShardId, stop: 
     let (cause, is_of_run) = match stop {
         Stop::OfRun(cause) => (cause, true),
         Stop::OfMachine(cause) => (cause, false),
-        // At the same twice: whoever's fault it is, there is no run to prove for now.
+        // At the same twice there is no run to prove for now, be it the program's fault or this machine's.
         Stop::Unclear(cause) => {
             let before = state.stopped_at.replace(cause.clone());
             let again = before.as_ref() == Some(&cause);
@@ -117,7 +117,7 @@ fn conclude(
     result: Result<Execution, ExecuteError>,
 ) -> Result<(), Stop> {
     let execution = result?;
-    chunk_store.keep_reads(&execution.reads).map_err(|error| Stop::OfMachine(error.into()))?;
+    chunk_store.keep_reads(&execution.reads).map_err(|error| Stop::OfMachine(Cause::whole(&error)))?;
     let executed = Executed {
         chunks: chunk_store.chunks(),
         steps: execution.steps,

@@ -4,6 +4,7 @@ use super::{
     Operator,
     error::OperatorError,
     events::{ClaimDisputed, ClaimVerified, ShardClosed},
+    run::Run,
 };
 use shardwire_model::{
     ShardId,
@@ -36,8 +37,9 @@ impl Operator {
         let mut names_all = false;
         loop {
             let runs = self.runs();
-            let its: Vec<_> = runs.iter().filter(|run| run.is_open() && run.settler() == settler).collect();
-            let its: Vec<_> = its.into_iter().filter(|run| names_all || run.is_assigned()).collect();
+            let named = |run: &&Arc<Run>| names_all || run.is_assigned();
+            let its = runs.iter().filter(|run| run.is_open() && run.settler() == settler).filter(named);
+            let its: Vec<_> = its.collect();
             let known: Vec<ShardId> = its.iter().map(|run| run.shard).collect();
             let verdicts: Vec<KnownVerdict> = its.iter().filter_map(|run| run.leases.verdict()).collect();
             client = match client.ask(identity, &known, &verdicts).await? {

@@ -6,7 +6,7 @@ use super::{
     lease::Work,
     run::{Run, felts},
 };
-use shardwire_model::{Cause, Coded as _, PeerId, Stage, Timestamp};
+use shardwire_model::{Cause, PeerId, Stage, Timestamp};
 use shardwire_protocols::trace::{ChunkAnswer, JobOffer};
 use shardwire_store::{ArtefactError, DiskError};
 use std::io;
@@ -58,7 +58,7 @@ impl Run {
             && reason.kind() == io::ErrorKind::NotFound
         {
             // It is made again, with all else.
-            self.state().interrupt(Cause::new(error.code(), &error.to_string()));
+            self.state().interrupt(Cause::whole(error));
             self.progress.announce();
         }
         Ok(read?)

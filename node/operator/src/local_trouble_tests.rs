@@ -273,6 +273,30 @@ fn ailing(ails: &Arc<Ails>) -> Programs {
     Programs::of([ails.clone() as Arc<dyn Program>])
 }
 
+/// A node that has taken a shard and is started again after a loss of power, when this ails it so many times.
+async fn started_again(
+    ails: &Arc<Ails>,
+    what: &AtomicU32,
+    times: u32,
+) -> (Arc<Operator>, Tasks, ShardId, SignedTransaction) {
+    let medium = Medium::new(1);
+    let (shard, finish) = {
+        let (_operator, _tasks, shard, finish) = with_a_shard(&medium, ailing(ails)).await;
+        (shard, finish)
+    };
+    medium.power_off();
+    medium.power_on(Survives::All);
+    what.store(times, Ordering::SeqCst);
+    let (operator, tasks) = operator(&medium, ailing(ails));
+    (operator, tasks, shard, finish)
+}
+
+/// The shard takes its first transaction.
+async fn is_taken(operator: &Arc<Operator>, shard: ShardId, transaction: &SignedTransaction) {
+    let accepted = Outcome::Accepted { sequence: 0, duplicate: false, reverted: false };
+    assert_eq!(session(operator, shard, transaction).await.0.unwrap(), Ok(accepted));
+}
+
 /// A fixed bug: a flipped bit in the virtual machine's memory stopped a run until the node was started again.
 #[tokio::test(start_paused = true)]
 async fn an_execution_that_stops_begins_again_and_one_that_stops_at_the_same_twice_is_shown_and_tried_less_often() {
@@ -303,8 +327,7 @@ async fn an_execution_that_stops_begins_again_and_one_that_stops_at_the_same_twi
     }
     let waited = began.elapsed();
     assert!((Duration::from_secs(90)..Duration::from_secs(240)).contains(&waited), "a minute, then two: {waited:?}");
-    let accepted = Outcome::Accepted { sequence: 0, duplicate: false, reverted: false };
-    assert_eq!(session(&operator, shard, &finish).await.0.unwrap(), Ok(accepted));
+    is_taken(&operator, shard, &finish).await;
     run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
     assert_eq!((status().stage, status().error), (Stage::Ended, None));
 }
@@ -312,16 +335,8 @@ async fn an_execution_that_stops_begins_again_and_one_that_stops_at_the_same_twi
 /// A fixed bug: what a shard begins from couldn't be read at the node's start, and the shard had failed until the next one.
 #[tokio::test(start_paused = true)]
 async fn a_shard_that_cannot_be_taken_up_at_the_start_is_taken_up_once_it_can() {
-    let medium = Medium::new(1);
     let ails = Arc::new(Ails::default());
-    let (shard, finish) = {
-        let (_operator, _tasks, shard, finish) = with_a_shard(&medium, ailing(&ails)).await;
-        (shard, finish)
-    };
-    medium.power_off();
-    medium.power_on(Survives::All);
-    ails.unable.store(3, Ordering::SeqCst);
-    let (operator, _tasks) = operator(&medium, ailing(&ails));
+    let (operator, _tasks, shard, finish) = started_again(&ails, &ails.unable, 3).await;
     let status = || operator.shards()[0].clone();
     assert_eq!(status().stage, Stage::Assigned, "no verdict");
     assert!(status().error.unwrap().reason.contains("/mnt/old can't be read"), "its people read all of it");
@@ -334,8 +349,7 @@ async fn a_shard_that_cannot_be_taken_up_at_the_start_is_taken_up_once_it_can() 
     while status().error.is_some() {
         sleep(Duration::from_secs(1)).await;
     }
-    let accepted = Outcome::Accepted { sequence: 0, duplicate: false, reverted: false };
-    assert_eq!(session(&operator, shard, &finish).await.0.unwrap(), Ok(accepted));
+    is_taken(&operator, shard, &finish).await;
     let run = operator.run(shard).unwrap();
     run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
     assert_eq!((status().stage, status().error), (Stage::Ended, None));
@@ -344,16 +358,8 @@ async fn a_shard_that_cannot_be_taken_up_at_the_start_is_taken_up_once_it_can() 
 /// The same where something is gone that was there when the shard was accepted, its genesis say: that shows as failed, and somebody may bring it back.
 #[tokio::test(start_paused = true)]
 async fn a_shard_of_which_something_is_gone_at_the_start_has_failed_until_it_is_back() {
-    let medium = Medium::new(1);
     let ails = Arc::new(Ails::default());
-    let (shard, finish) = {
-        let (_operator, _tasks, shard, finish) = with_a_shard(&medium, ailing(&ails)).await;
-        (shard, finish)
-    };
-    medium.power_off();
-    medium.power_on(Survives::All);
-    ails.lacks.store(2, Ordering::SeqCst);
-    let (operator, _tasks) = operator(&medium, ailing(&ails));
+    let (operator, _tasks, shard, finish) = started_again(&ails, &ails.lacks, 2).await;
     let status = || operator.shards()[0].clone();
     assert_eq!(status().stage, Stage::Failed);
     let refused = session(&operator, shard, &finish).await.0.unwrap().unwrap_err();
@@ -365,6 +371,5 @@ async fn a_shard_of_which_something_is_gone_at_the_start_has_failed_until_it_is_
     }
     let waited = began.elapsed();
     assert!((Duration::from_secs(90)..Duration::from_secs(240)).contains(&waited), "a minute, then two: {waited:?}");
-    let accepted = Outcome::Accepted { sequence: 0, duplicate: false, reverted: false };
-    assert_eq!(session(&operator, shard, &finish).await.0.unwrap(), Ok(accepted));
+    is_taken(&operator, shard, &finish).await;
 }

@@ -30,10 +30,10 @@ pub(super) fn keep(artefacts: &Artefacts, job: Hash, chunk: &Chunk) -> Result<()
     Ok(artefacts.write(&path, &[&chunk.raw_bytes.to_le_bytes(), &chunk.hash.0, &chunk.body], false)?)
 }
 
-/// A chunk as it was kept, and what its hash should be.
+/// A chunk as it was kept.
 pub(super) struct Kept {
-    /// What it was when it was kept: the user of the body compares.
-    pub(super) hash: Hash,
+    /// The hash that stands before it.
+    hash: Hash,
     pub(super) body: Vec<u8>,
     /// Its length on the wire.
     pub(super) wire: u64,

@@ -36,7 +36,7 @@ pub enum ProverError {
     /// The witness is of another run than the job.
     #[error("the witness is of another shard, state, settlement list or list of what was read than the job")]
     OtherRun,
-    /// Whoever offers it, it isn't that peer's.
+    /// The job isn't that of the peer that offers it.
     #[error("no settler of this World has assigned the job to the operator that offers it")]
     Unassigned,
     /// The job failed before.

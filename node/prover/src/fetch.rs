@@ -395,7 +395,7 @@ impl Prover {
         .await
     }
 
-    /// Keeps the lease alive until the job is proven or has failed.
+    /// Keeps the lease alive until the job is proven, or nobody works at it any more.
     async fn report(&self, id: Hash, mut working: Working) -> Result<(), ServeError> {
         let changes = self.changes.of(id);
         loop {
@@ -405,8 +405,8 @@ impl Prover {
                 working.finish(proof).await?;
                 return Ok(());
             }
-            if !known.is_fetched() || !self.at_work.is_held(id) {
-                // It failed, or can't be gone on with here for now: others may have it.
+            if known.has_failed() || known.life.is_over() || !self.at_work.is_held(id) {
+                // It has failed or is over, or can't be gone on with here for now: others may have it.
                 // The words of it are for this prover's people.
                 let cause = known.job.fault.map(|fault| Cause::new(&fault.code, NOT_NOW));
                 return Ok(working.abandon(cause.unwrap_or_else(|| ProverError::LeaseEnded.into())).await?);

@@ -3,9 +3,10 @@
 #![cfg(unix)]
 
 use super::{
+    operator_half::Operator,
     sound::MAX_READINGS,
     sound_tests::{Believer, PROOF},
-    tests::{Operator, identities, settlers},
+    tests::{identities, settlers},
     trouble_tests::{session, unmet},
     *,
 };

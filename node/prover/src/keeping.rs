@@ -17,7 +17,7 @@ use super::{
     events::{FetchedDropped, JobForgotten, JobLeft, JobTaken, JobUnassigned},
     part,
 };
-use shardwire_model::{Coded as _, Hash, Mutation, PeerId, ShardStart, Timestamp, Trust};
+use shardwire_model::{Coded as _, Hash, Mutation, PeerId, ShardStart, Timestamp, Trust, life::MAX_TIMEOUT};
 use shardwire_protocols::trace::JobOffer;
 use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_store::{
@@ -31,7 +31,7 @@ pub(super) const MAX_OPEN: usize = 256;
 /// Most jobs of an operator of which chunks are kept without being in hand.
 pub(super) const MAX_FETCHED: usize = 16;
 /// How long after the deadline of its shard a job is kept: as long as the longest time of a shard, for people who look what became of it.
-pub(super) const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(super) const KEPT_FOR: Duration = MAX_TIMEOUT;
 
 /// Whether the deadline of a shard is long past at this date.
 pub(super) fn is_long_past(start: &ShardStart, now: Timestamp) -> bool {
@@ -70,7 +70,8 @@ impl Prover {
         for (_, job) in idle.iter().take(idle.len().saturating_sub(MAX_FETCHED)) {
             self.drop_fetched(*job, operator).await?;
         }
-        self.forget_old().await
+        self.forget_old().await;
+        Ok(())
     }
 
     fn is_busy(&self, id: Hash) -> bool {
@@ -80,7 +81,7 @@ impl Prover {
     async fn drop_fetched(&self, id: Hash, operator: PeerId) -> Result<(), ProverError> {
         let artefacts = self.host.artefacts.clone();
         let removed = self.host.work.run(move || artefacts.remove(&artefacts.job(id))).await;
-        removed.unwrap_or(Ok(()))?;
+        removed.ok_or(ProverError::Panicked)??;
         self.events.emit(FetchedDropped { job: id, operator });
         self.update(id, None, |job| {
             job.manifest = None;
@@ -89,9 +90,9 @@ impl Prover {
         .await
     }
 
-    async fn forget_old(&self) -> Result<(), ProverError> {
+    async fn forget_old(&self) {
         if self.host.clock.trust() != Trust::Confirmed {
-            return Ok(());
+            return;
         }
         let now = self.host.clock.now();
         let past =
@@ -103,7 +104,6 @@ impl Prover {
                 self.events.emit(JobLeft { job: id, code, error });
             }
         }
-        Ok(())
     }
 
     /// Removes all of a job: its files first, so that none is left of which nobody knows.
@@ -115,7 +115,7 @@ impl Prover {
             artefacts.remove(&artefacts.job(id))?;
             proof.map_or(Ok(()), |proof| artefacts.remove(&artefacts.proof(proof)))
         };
-        self.host.work.run(remove).await.unwrap_or(Ok(()))?;
+        self.host.work.run(remove).await.ok_or(ProverError::Panicked)??;
         let reserved = self.host.store.reserve().await?;
         let changes = move |write: &mut Write<'_>| {
             for (entry, _) in write.with_prefix(&HISTORY, &history_of(&part))? {

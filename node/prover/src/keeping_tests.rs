@@ -4,8 +4,9 @@
 
 use super::{
     keeping::{KEPT_FOR, MAX_FETCHED, MAX_OPEN},
+    operator_half::Operator,
     sound_tests::Believer,
-    tests::{AtOnce, Operator, identities, meet, prover_with, quick_prover, settlers},
+    tests::{AtOnce, identities, meet, prover_with, quick_prover, settlers},
     trouble_tests::session,
     *,
 };

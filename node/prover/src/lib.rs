@@ -37,6 +37,8 @@ mod keeping_tests;
 mod lease;
 mod mend;
 mod offer;
+#[cfg(test)]
+mod operator_half;
 mod prove;
 #[cfg(test)]
 mod reads_tests;

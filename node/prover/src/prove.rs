@@ -12,7 +12,7 @@ use super::{
 use shardwire_model::{Coded as _, Felt, Hash, Mutation, Stage, life::Step};
 use shardwire_proving::worker::{DueTo, ProveError, Proved};
 use shardwire_store::{
-    ArtefactError, Artefacts, DiskError,
+    ArtefactError, Artefacts, DiskError, List,
     records::{self, KeptCause},
 };
 use shardwire_witness::{Assembler, Manifest};
@@ -45,7 +45,7 @@ impl Prover {
                     result => {
                         if let Err(error) = result {
                             let wait = prover.trouble(Some(id), &error);
-                            // The lease is given back with this.
+                            // Before the release, with which the lease is given back.
                             prover.show(id, |job| job.fault = Some(KeptCause::of(&error))).await;
                             let (code, error) = (error.code(), error.to_string());
                             prover.events.emit(JobReturned { job: id, code, error, wait });
@@ -121,8 +121,9 @@ impl Prover {
             let (artefacts, witness) = (artefacts.clone(), witness.clone());
             let program = job.start.program;
             self.host.work.run(move || {
-                let list = artefacts.list(&artefacts.fetched_reads(id), manifest.output.reads)?;
-                let reads = list.whole().ok_or(ProverError::List)?;
+                // One that can't be read is fetched again, as a chunk is.
+                let list = artefacts.list(&artefacts.fetched_reads(id), manifest.output.reads).ok();
+                let reads = list.and_then(List::whole).ok_or(ProverError::List)?;
                 let bytes =
                     assemble(program, &manifest, &artefacts, &witness, |index| chunks::kept(&artefacts, id, index))?;
                 Ok::<_, ProverError>((bytes, reads))

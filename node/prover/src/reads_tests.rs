@@ -3,8 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "the tests look at the files that a prover leaves")]
 
 use super::{
+    operator_half::Operator,
     sound_tests::{PROOF, Writes},
-    tests::{Operator, identities, settlers},
+    tests::{identities, settlers},
     trouble_tests::{in_trouble, session},
     *,
 };
@@ -129,8 +130,17 @@ async fn a_witness_with_another_list_or_none_is_of_another_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_is_lost_or_damaged_is_fetched_again() {
-    for damaged in [false, true] {
+async fn a_list_that_is_lost_or_damaged_or_cannot_be_read_is_fetched_again() {
+    let spoils: [fn(&Path, &[u8]); 3] = [
+        |file, _| fs::remove_file(file).unwrap(),
+        |file, whole| fs::write(file, &whole[1..]).unwrap(),
+        |file, _| {
+            fs::remove_file(file).unwrap();
+            // The system gives out none of it.
+            std::os::unix::fs::symlink(file, file).unwrap();
+        },
+    ];
+    for spoil in spoils {
         let folder = tempfile::tempdir().unwrap();
         let operator = Arc::new(operator());
         // The first proof doesn't hold, so the job waits with its witness.
@@ -139,11 +149,7 @@ async fn a_list_that_is_lost_or_damaged_is_fetched_again() {
         assert_eq!(given_back(&prover, &operator), ("SW-PROVER-015".to_owned(), Some(Stage::Proving)));
         let file = prover.host.artefacts.fetched_reads(operator.offer.job);
         let whole = fs::read(&file).unwrap();
-        if damaged {
-            fs::write(&file, &whole[1..]).unwrap()
-        } else {
-            fs::remove_file(&file).unwrap()
-        }
+        spoil(&file, &whole);
         session(&prover, &operator).await;
         assert_eq!(given_back(&prover, &operator), ("SW-PROVER-018".to_owned(), Some(Stage::Proving)));
         in_trouble(&prover).await;

@@ -2,8 +2,9 @@
 #![allow(clippy::disallowed_methods, reason = "the tests look at the files that a prover leaves")]
 
 use super::{
+    operator_half::Operator,
     sound_tests::PROOF,
-    tests::{Operator, ask, meet, prover_with, settlers},
+    tests::{ask, meet, prover_with, settlers},
     *,
 };
 use shardwire_host::history::Lives as _;

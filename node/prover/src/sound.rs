@@ -60,10 +60,9 @@ pub(super) fn keep(
 }
 
 /// What was found of the file of a job's proof when it was last looked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProofFile {
     /// It is there, as far as is known.
-    #[default]
     There,
     /// It is missing or damaged.
     Lost,

@@ -3,7 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "the tests look at the files that a prover leaves")]
 
 use super::{
-    tests::{Operator, identities, meet, settlers},
+    operator_half::Operator,
+    tests::{identities, meet, settlers},
     trouble_tests::{session, unmet},
     *,
 };

@@ -3,8 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "the tests look at the files that a prover leaves")]
 
 use super::{
+    operator_half::Operator,
     sound_tests::PROOF,
-    tests::{Operator, meet, prover_with},
+    tests::{meet, prover_with},
     *,
 };
 use shardwire_model::Coded as _;

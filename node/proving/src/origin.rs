@@ -71,6 +71,12 @@ impl Coded for OriginError {
             Self::Refused(error) | Self::Unable(error) => error.next_step(),
         }
     }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Refused(error) | Self::Unable(error) => error.told(),
+        }
+    }
 }
 
 /// A run that began from another state than it had to.

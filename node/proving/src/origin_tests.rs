@@ -3,8 +3,8 @@
 use crate::origin::{Compared, Origin, OriginError, OriginMismatch, compare};
 use proptest::prelude::*;
 use shardwire_model::{
-    AccountId, Coded, ContractId, ContractTerms, EntryRequest, EventId, Felt, Hash, Instance, Key, Kind, Maximum,
-    PeerId, Reads, Selector, ShardStart, Slot, StartRequest, Terms, Timestamp,
+    AccountId, Cause, Coded, ContractId, ContractTerms, EntryRequest, EventId, Felt, Hash, Instance, Key, Kind,
+    Maximum, PeerId, Reads, Selector, ShardStart, Slot, StartRequest, Terms, Timestamp,
     contracts::{ClassPair, Rule},
 };
 
@@ -196,5 +196,27 @@ proptest! {
             }
             other => prop_assert!(false, "{:?}", other),
         }
+    }
+}
+
+#[test]
+fn others_are_told_no_more_than_the_error_itself_has_for_them() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("/home/anna/genesis can't be read")]
+    struct Unread;
+    impl Coded for Unread {
+        fn code(&self) -> &'static str {
+            "SW-X-002"
+        }
+        fn next_step(&self) -> String {
+            "Mend it.".into()
+        }
+        fn told(&self) -> String {
+            "a file can't be read".into()
+        }
+    }
+    for error in [OriginError::unable(Unread), OriginError::refused(Unread)] {
+        assert_eq!(error.to_string(), "/home/anna/genesis can't be read");
+        assert_eq!(Cause::from(error).to_string(), "a file can't be read (SW-X-002)");
     }
 }

@@ -120,6 +120,7 @@ impl Coded for SettlerError {
             Self::World(error) => error.told(),
             Self::Store(error) => error.told(),
             Self::Artefact(error) => error.told(),
+            Self::Origin(error) => error.told(),
             _ => self.to_string(),
         }
     }

@@ -17,7 +17,7 @@ mod date;
 mod outdated;
 mod tend;
 
-use super::{Settler, SettlerError, error::Objection, origins::has_origin};
+use super::{Settler, SettlerError, error::Objection};
 use shardwire_host::{
     Turn,
     history::{Advance as _, Lives as _},
@@ -89,9 +89,7 @@ impl Settler {
                 if self.gives_up(open.shard).await? {
                     continue;
                 }
-                if self.world.shard(open.shard).await?.is_some_and(|it| has_origin(&it.start)) {
-                    begun.push(open.shard);
-                }
+                begun.push(open.shard);
                 if let Some(Step::Started { deadline, .. }) = self.life(open.shard)?.step(Stage::Started) {
                     self.deadlines.note_taken_up(open.shard, *deadline);
                 }

@@ -33,10 +33,19 @@ const MAX_UNOPENED: usize = 256;
 /// The condition that isn't met while there is one.
 const CONDITION: &str = "origin";
 
+/// Why the state of a shard can't be opened.
+#[derive(Debug)]
+struct Trouble {
+    /// For this node's people.
+    shortfall: Shortfall,
+    /// For provers.
+    told: Cause,
+}
+
 /// What can't be opened.
 #[derive(Debug)]
 pub(super) struct Unopened {
-    shards: Arc<Mutex<BTreeMap<ShardId, Shortfall>>>,
+    shards: Arc<Mutex<BTreeMap<ShardId, Trouble>>>,
     /// Announced when there is one more.
     changes: Changes,
     /// Held while one is opened for a start.
@@ -48,14 +57,13 @@ impl Unopened {
         Self { shards: Arc::default(), changes: Changes::new(), opening: Arc::default() }
     }
 
-    fn shards(&self) -> MutexGuard<'_, BTreeMap<ShardId, Shortfall>> {
+    fn shards(&self) -> MutexGuard<'_, BTreeMap<ShardId, Trouble>> {
         self.shards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why the state that a shard begins from couldn't be opened the last time; none if it could.
     pub(super) fn why(&self, shard: ShardId) -> Option<Cause> {
-        let shards = self.shards();
-        shards.get(&shard).map(|it| Cause { code: it.code.clone(), reason: it.why.clone() })
+        self.shards().get(&shard).map(|it| it.told.clone())
     }
 
     /// The first of them, as a condition for the node to be ready.
@@ -63,7 +71,7 @@ impl Unopened {
         let shards = self.shards.clone();
         move || {
             let shards = shards.lock().unwrap_or_else(PoisonError::into_inner);
-            let (shard, first) = shards.first_key_value()?;
+            let (shard, Trouble { shortfall: first, .. }) = shards.first_key_value()?;
             let why = format!("no proof of shard {} can be decided on: {}", shard.short(), first.why);
             Some(Shortfall { why, ..first.clone() })
         }
@@ -119,12 +127,13 @@ impl Settler {
     pub(super) fn note_unopened(&self, shard: ShardId, error: &OriginError) {
         let shortfall =
             Shortfall { code: error.code().to_owned(), why: error.to_string(), next_step: error.next_step() };
+        let trouble = Trouble { shortfall, told: Cause::new(error.code(), &error.told()) };
         let known = {
             let mut shards = self.unopened.shards();
             if shards.len() >= MAX_UNOPENED && !shards.contains_key(&shard) {
                 return;
             }
-            shards.insert(shard, shortfall).map(|before| before.code)
+            shards.insert(shard, trouble).map(|before| before.told.code)
         };
         if known.as_deref() != Some(error.code()) {
             self.events.emit(OriginUnopened { shard, code: error.code(), error: error.to_string() });
@@ -139,7 +148,9 @@ impl Settler {
     pub(super) async fn can_begin(&self, start: ShardStart, patience: Duration) -> Result<(), SettlerError> {
         let (origins, shard) = (self.judge.origins().clone(), start.shard);
         let open = async {
-            let alone = self.unopened.opening.clone().lock_owned().await;
+            // A shard of the fixed rules has nothing to wait for.
+            let opening = self.unopened.opening.clone();
+            let alone = if has_origin(&start) { Some(opening.lock_owned().await) } else { None };
             let open = move || {
                 let opened = origins.open(&start).map(drop);
                 drop(alone);
@@ -156,6 +167,6 @@ impl Settler {
 }
 
 /// Whether a shard begins from a state that has to be opened.
-pub(super) fn has_origin(start: &ShardStart) -> bool {
+fn has_origin(start: &ShardStart) -> bool {
     start.terms != Terms::Rules
 }

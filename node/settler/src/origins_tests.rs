@@ -173,6 +173,9 @@ async fn a_shard_starts_if_the_state_that_it_begins_from_opens() {
     origins.set(Way::Opens);
     // Another start opens one that takes its time: this one is told to come again.
     let other = run.settler.unopened.opening.clone().lock_owned().await;
+    // One of the fixed rules has nothing to wait for.
+    let rules = run.settler.start(&request(3), somebody(), Some(600)).await.unwrap();
+    run.settler.abort(rules.shard, shardwire_model::life::AbortReason::Asked { by: somebody() }).await.unwrap();
     let shard = asked.shard_id("test");
     let text = format!(
         "SW-SETTLER-014 the state that shard {shard} is to begin from is still being read, and its classes compiled | Ask for the same shard \

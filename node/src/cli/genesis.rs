@@ -9,10 +9,9 @@ use super::{
 };
 use clap::Args;
 use serde::Serialize;
-use shardwire_model::{ContractId, Felt, Hash, Key, contracts::ClassPair, starknet_keccak};
+use shardwire_model::{ContractId, Felt, Hash, Key, contracts::ClassPair};
 use shardwire_native::{Class, Genesis, bounds};
 use shardwire_store::{Disk as _, SystemDisk};
-use starknet_types_core::hash::{Pedersen, StarkHash as _};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -83,7 +82,7 @@ pub(super) fn genesis(args: &GenesisArgs) -> Result<Answer, Failure> {
     Ok(Answer::new(text, &told))
 }
 
-/// A file of at most so many bytes, and one more of a longer one: whoever reads on refuses it.
+/// The first bytes of a file, one more than may be: a longer file is refused by its length.
 fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     let found = SystemDisk.read(path, most as u64 + 1).map_err(|error| error.reason)?;
     found.ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -100,15 +99,8 @@ pub(super) fn slot(args: &SlotArgs) -> Result<Answer, Failure> {
         return Err(Failure::new("SW-CLI-030", said, "Give the keys of one variable.").misuse(true));
     }
     let keys: Vec<Felt> = args.keys.iter().map(|key| key.0).collect();
-    let key = address(&args.variable, &keys);
+    let key = Key::of_variable(&args.variable, &keys);
     Ok(Answer::new(key.to_string(), &Slot { key }))
-}
-
-/// Where a contract keeps what a variable has under these keys: what Cairo's `LegacyMap`, `Map` and plain variables do.
-fn address(variable: &str, keys: &[Felt]) -> Key {
-    let bound = Felt::TWO.pow(251_u32) - Felt::from(256);
-    let address = keys.iter().fold(starknet_keccak(variable), |address, key| Pedersen::hash(&address, key));
-    Key(if address >= bound { address - bound } else { address })
 }
 
 #[cfg(test)]

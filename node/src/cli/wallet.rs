@@ -26,7 +26,7 @@ use shardwire_files::text;
 use shardwire_model::{
     ContractId, Felt, MAX_CALLDATA_FELTS, Selector, contracts::chain_id, felt::short, starknet_keccak,
 };
-use shardwire_starknet::{Account, Call, Rpc, RpcError, to_json};
+use shardwire_starknet::{Account, Call, Rpc, add_invoke};
 use std::{
     fmt::Write as _,
     net::SocketAddr,
@@ -174,7 +174,7 @@ impl Door {
 
     /// The chain that is signed for: that of the shard which was named, or that of some shard.
     async fn chain(&self) -> Result<Felt, Failure> {
-        let said = self.felt("starknet_chainId", json!([])).await?;
+        let said = self.rpc.chain_id().await.map_err(|error| Failure::of(&error))?;
         let is_shard = said.to_bytes_be().iter().copied().skip_while(|byte| *byte == 0).take(3).eq(*b"SW_");
         if self.named.is_some_and(|named| named != said) || !is_shard {
             return Err(Failure::new(
@@ -261,9 +261,7 @@ pub(super) async fn invoke(root: Option<PathBuf>, args: &InvokeArgs) -> Result<A
     let nonce = u64::try_from(door.felt("starknet_getNonce", of).await?).unwrap_or(u64::MAX);
     let invoke = account.invoke(chain, nonce, &[call], args.l2_gas).ok_or_else(|| unusable(&args.key))?;
     let hash = invoke.hash(chain);
-    let sent: Result<Value, RpcError> =
-        door.rpc.ask("starknet_addInvokeTransaction", json!({ "invoke_transaction": to_json(&invoke) })).await;
-    sent.map_err(|error| match error.refusal() {
+    add_invoke(&door.rpc, &invoke).await.map_err(|error| match error.refusal() {
         Some(_) => Failure::of(&error),
         None => Failure::of(&error)
             .and_next(&format!("It may be in the log all the same: `shardwire shard trace {hash:#x}` says so.")),

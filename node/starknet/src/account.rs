@@ -1,7 +1,9 @@
 //! An account with one key, as the contracts of most wallets check it.
 
+use crate::{Rpc, RpcError};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use shardwire_model::{AccountKey, ContractId, Felt, Invoke, ResourceBounds, Selector, Signature};
+use shardwire_model::{AccountKey, ContractId, Felt, Invoke, ResourceBounds, Selector, Signature, felt};
 
 /// A call of a contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +52,21 @@ impl Account {
         invoke.signature = vec![r, s];
         Some(invoke)
     }
+}
+
+/// Has a node, or a shard's door, take a transaction; returns its hash.
+///
+/// # Errors
+/// [`RpcError::Refused`] if it isn't taken. All others say nothing about it: it may be in the log.
+pub async fn add_invoke(door: &Rpc, invoke: &Invoke) -> Result<Felt, RpcError> {
+    #[derive(Deserialize)]
+    struct Added {
+        #[serde(with = "felt::wire")]
+        transaction_hash: Felt,
+    }
+    let params = json!({ "invoke_transaction": to_json(invoke) });
+    let Added { transaction_hash } = door.ask("starknet_addInvokeTransaction", params).await?;
+    Ok(transaction_hash)
 }
 
 /// A transaction as `starknet_addInvokeTransaction` takes it.

@@ -16,7 +16,7 @@ mod error;
 mod rpc;
 mod session;
 
-pub use account::{Account, Call, to_json};
+pub use account::{Account, Call, add_invoke, to_json};
 pub use error::RpcError;
 pub use rpc::{ANSWER_TIME, CONNECT_TIME, MAX_ANSWER_BYTES, MAX_BATCH, Question, Rpc};
 pub use session::{Added, AddedTo, MAX_AHEAD, Session, add_session_call, allow, forbid};

@@ -5,6 +5,7 @@ use reqwest::{Client, Response, Url, redirect};
 use rustls::{ClientConfig, crypto::ring};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
+use shardwire_model::{Felt, felt};
 use std::{fmt, sync::Arc, time::Duration};
 
 /// How long a connection may take.
@@ -94,6 +95,17 @@ impl Rpc {
     pub fn host(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// The id of the chain.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn chain_id(&self) -> Result<Felt, RpcError> {
+        #[derive(Deserialize)]
+        struct ChainId(#[serde(with = "felt::wire")] Felt);
+        let ChainId(chain) = self.ask("starknet_chainId", serde_json::json!([])).await?;
+        Ok(chain)
     }
 
     /// Asks one question.

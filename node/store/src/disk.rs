@@ -6,7 +6,7 @@
 //! What has to appear whole is written beside its place, under the name that [`partial`] gives it, and renamed when it is complete.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the system's disk")]
 
-pub use shardwire_files::special::refuse as refuse_special;
+use shardwire_files::special::refuse as refuse_special;
 
 use redb::{BackendError, StorageBackend, backends::FileBackend};
 use std::{

@@ -1,6 +1,6 @@
 //! What can go wrong with the node's file.
 
-use crate::{Contradiction, DatabaseFailure, DiskError};
+use crate::{Contradiction, DiskError};
 use shardwire_model::Coded;
 
 /// The node's durable memory failed.
@@ -115,23 +115,4 @@ impl From<Contradiction> for StoreError {
     }
 }
 
-impl From<DatabaseFailure> for StoreError {
-    fn from(failure: DatabaseFailure) -> Self {
-        match failure {
-            DatabaseFailure::InUse => Self::InUse,
-            DatabaseFailure::Damaged(what) => Self::Damaged(what),
-            DatabaseFailure::Disk(why) => Self::Disk(why),
-        }
-    }
-}
-
-macro_rules! from_redb {
-    ($($error:ident),*) => {$(
-        impl From<redb::$error> for StoreError {
-            fn from(error: redb::$error) -> Self {
-                DatabaseFailure::of(error).into()
-            }
-        }
-    )*};
-}
-from_redb!(DatabaseError, TransactionError, TableError, StorageError, CommitError);
+crate::from_redb!(StoreError);

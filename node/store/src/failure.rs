@@ -40,6 +40,30 @@ impl DatabaseFailure {
     }
 }
 
+/// Has an error type with the variants `InUse`, `Damaged` and `Disk` say what an error of redb means.
+#[macro_export]
+macro_rules! from_redb {
+    ($type:ty) => {
+        impl From<$crate::DatabaseFailure> for $type {
+            fn from(failure: $crate::DatabaseFailure) -> Self {
+                match failure {
+                    $crate::DatabaseFailure::InUse => Self::InUse,
+                    $crate::DatabaseFailure::Damaged(what) => Self::Damaged(what),
+                    $crate::DatabaseFailure::Disk(why) => Self::Disk(why),
+                }
+            }
+        }
+        $crate::from_redb!($type: DatabaseError, TransactionError, TableError, StorageError, CommitError);
+    };
+    ($type:ty: $($error:ident),*) => {$(
+        impl From<redb::$error> for $type {
+            fn from(error: redb::$error) -> Self {
+                $crate::DatabaseFailure::of(error).into()
+            }
+        }
+    )*};
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,7 +43,7 @@ mod write;
 pub use artefacts::{ArtefactError, Artefacts, List};
 pub use commit::{MAX_WAITING, Pending, Reservation};
 pub use database::Contradiction;
-pub use disk::{Backend, Disk, DiskError, SystemDisk, partial, refuse_special, refuse_unwritable};
+pub use disk::{Backend, Disk, DiskError, SystemDisk, partial, refuse_unwritable};
 pub use error::StoreError;
 pub use failure::DatabaseFailure;
 pub use layout::{FormatMigration, Layout, Migration, Row, Rows};

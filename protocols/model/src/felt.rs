@@ -1,6 +1,7 @@
 //! Field elements and the identities that are one.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use starknet_types_core::hash::{Pedersen, StarkHash as _};
 use std::{fmt, str::FromStr};
 
 pub use starknet_types_core::felt::Felt;
@@ -132,6 +133,16 @@ impl ShardId {
     #[must_use]
     pub fn short(&self) -> String {
         self.to_string().chars().take(10).collect()
+    }
+}
+
+impl Key {
+    /// Where a contract of Cairo keeps a variable, or what it has under these keys where it is a mapping (`LegacyMap`, `Map`).
+    #[must_use]
+    pub fn of_variable(name: &str, keys: &[Felt]) -> Self {
+        let bound = Felt::TWO.pow(251_u32) - Felt::from(256);
+        let address = keys.iter().fold(starknet_keccak(name), |address, key| Pedersen::hash(&address, key));
+        Self(if address >= bound { address - bound } else { address })
     }
 }
 

@@ -12,10 +12,9 @@
 //! Bounds: [`MAX_PLAYERS`], [`MAX_TRANSACTIONS`].
 
 use super::ContractsError;
-use crate::dice::Dice;
+use crate::{dice::Dice, dungeon::Options};
 use shardwire_model::{AccountKey, ContractId, Felt, Key, Selector, starknet_keccak};
 use shardwire_starknet::{Account, Call};
-use starknet_types_core::hash::{Pedersen, StarkHash as _};
 use std::{fmt, slice};
 
 /// Most players.
@@ -27,37 +26,18 @@ pub(crate) const PRIZES: u128 = 2_000;
 /// The number of the sword.
 const SWORD: u64 = 7;
 
-/// Which game.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// How many play, 1 to [`MAX_PLAYERS`].
-    pub players: usize,
-    /// How many transactions in all, 1 to [`MAX_TRANSACTIONS`]; the last one ends the shard.
-    pub transactions: usize,
-    /// Which of all such games.
-    pub seed: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { players: 8, transactions: 500, seed: 7 }
+/// Refuses a game that none of this network can play.
+///
+/// # Errors
+/// [`ContractsError::Players`] or [`ContractsError::Transactions`].
+pub(crate) fn check(options: Options) -> Result<(), ContractsError> {
+    if !(1..=MAX_PLAYERS).contains(&options.players) {
+        return Err(ContractsError::Players(options.players));
     }
-}
-
-impl Options {
-    /// Refuses a game that none of this network can play.
-    ///
-    /// # Errors
-    /// [`ContractsError::Players`] or [`ContractsError::Transactions`].
-    pub fn check(self) -> Result<(), ContractsError> {
-        if !(1..=MAX_PLAYERS).contains(&self.players) {
-            return Err(ContractsError::Players(self.players));
-        }
-        if !(1..=MAX_TRANSACTIONS).contains(&self.transactions) {
-            return Err(ContractsError::Transactions(self.transactions));
-        }
-        Ok(())
+    if !(1..=MAX_TRANSACTIONS).contains(&options.transactions) {
+        return Err(ContractsError::Transactions(options.transactions));
     }
+    Ok(())
 }
 
 /// Where the contracts are.
@@ -121,7 +101,7 @@ pub(crate) enum Deed {
     TryToFight(u32),
     /// Pays another player, who may get more than the payer has: then it fails.
     Pay { to: usize, amount: u32 },
-    /// Gives the sword away, whoever has it: only its owner can.
+    /// Gives the sword away: only its owner can.
     Give { to: usize },
     /// Rolls the dice, which are a class without a contract.
     Roll(u32),
@@ -288,27 +268,19 @@ fn drawn(dice: &mut Dice, me: usize, players: usize) -> Deed {
     deed(dice, me, players)
 }
 
-/// The address of a variable of a contract's storage, or of what it has under a key.
-pub(crate) fn variable(name: &str, key: Option<Felt>) -> Key {
-    let bound = Felt::TWO.pow(251_u32) - Felt::from(256);
-    let name = starknet_keccak(name);
-    let address = key.map_or(name, |key| Pedersen::hash(&name, &key));
-    Key(if address >= bound { address - bound } else { address })
-}
-
 /// Where a player's or contract's gold is.
 pub(crate) fn balance(of: ContractId) -> Key {
-    variable("balances", Some(of.0))
+    Key::of_variable("balances", &[of.0])
 }
 
 /// Where a player's experience is.
 pub(crate) fn experience(of: ContractId) -> Key {
-    variable("xp", Some(of.0))
+    Key::of_variable("xp", &[of.0])
 }
 
 /// Where the sword's owner is.
 pub(crate) fn owner() -> Key {
-    variable("owners", Some(SWORD.into()))
+    Key::of_variable("owners", &[SWORD.into()])
 }
 
 impl Deed {

@@ -3,7 +3,7 @@
 //! [`game`] says who plays and what everybody does, [`prepared`] what the shard begins from (genesis file, World, start request), [`play`] sends it over JSON-RPC,
 //! [`run`] takes the shard through its life on a network of three processes, [`recompute`] is the judge, [`report`] tells people and programs what came out.
 //!
-//! Bounds: those of a [game](Options) and of a [run](crate::run).
+//! Bounds: [`MAX_PLAYERS`], [`MAX_TRANSACTIONS`], and those of a [run](crate::run).
 
 mod error;
 mod game;
@@ -16,6 +16,6 @@ mod run;
 mod tests;
 
 pub use error::ContractsError;
-pub use game::{MAX_PLAYERS, MAX_TRANSACTIONS, Options};
+pub use game::{MAX_PLAYERS, MAX_TRANSACTIONS};
 pub use report::Report;
 pub use run::{Playing, run};

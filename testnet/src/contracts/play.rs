@@ -5,12 +5,12 @@
 
 use super::{
     ContractsError,
-    game::{Game, Planned, addresses, allowed, variable},
+    game::{Game, Planned, addresses, allowed},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shardwire_model::{Felt, felt};
-use shardwire_starknet::{Call, MAX_BATCH, Question, Rpc, Session, add_session_call, allow, to_json};
+use shardwire_model::{Felt, Key, felt};
+use shardwire_starknet::{Call, MAX_BATCH, Question, Rpc, Session, add_invoke, add_session_call, allow};
 use std::{
     collections::BTreeMap,
     ops::Range,
@@ -53,12 +53,6 @@ impl Played {
         let last = (waits.len() * of_a_hundred).div_ceil(100);
         waits.get(last.saturating_sub(1)).copied().unwrap_or_default()
     }
-}
-
-#[derive(Deserialize)]
-struct Sent {
-    #[serde(with = "felt::wire")]
-    transaction_hash: Felt,
 }
 
 /// The shard as its players know it.
@@ -175,8 +169,7 @@ impl Client {
         let player = &self.game.players[self.me];
         let signed = player.account.invoke(self.chain, self.nonce, calls, L2_GAS);
         let invoke = signed.ok_or_else(|| ContractsError::Key(player.name.clone()))?;
-        let params = json!({ "invoke_transaction": to_json(&invoke) });
-        let Sent { transaction_hash } = self.rpc.ask("starknet_addInvokeTransaction", params).await?;
+        let transaction_hash = add_invoke(&self.rpc, &invoke).await?;
         self.nonce += 1;
         Ok(transaction_hash)
     }
@@ -208,7 +201,7 @@ struct Receipt {
 
 /// How many calls inside failed, as the World counts them.
 async fn failures(rpc: &Rpc) -> Result<Felt, ContractsError> {
-    let (contract, key) = (addresses().world, variable("failures", None));
+    let (contract, key) = (addresses().world, Key::of_variable("failures", &[]));
     let params = json!({ "contract_address": contract, "key": key, "block_id": "latest" });
     let said: String = rpc.ask("starknet_getStorageAt", params).await?;
     Felt::from_hex(&said).map_err(|_| ContractsError::Absurd(format!("{said} is in a slot")))

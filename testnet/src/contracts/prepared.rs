@@ -2,7 +2,7 @@
 
 use super::{
     ContractsError,
-    game::{Addresses, Game, PRIZES, addresses, balance, experience, owner, variable},
+    game::{Addresses, Game, PRIZES, addresses, balance, experience, owner},
     recompute::Books,
 };
 use crate::{
@@ -136,7 +136,7 @@ impl Prepared {
     /// The state before the first transaction. What settles has its values from the World.
     fn genesis_of(&self, game: &Game) -> String {
         let contract = |(address, class): (&ContractId, &&str)| {
-            let written = |(name, value): (&str, Felt)| (variable(name, None).to_string(), felt(value));
+            let written = |(name, value): (&str, Felt)| (Key::of_variable(name, &[]).to_string(), felt(value));
             let storage: serde_json::Map<_, _> = self.storage(game, *address, class).into_iter().map(written).collect();
             json!({ "address": address, "class_hash": felt(self.hash(class)), "storage": storage }).to_string()
         };

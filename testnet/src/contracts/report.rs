@@ -4,7 +4,7 @@ use super::play::Played;
 use crate::{
     figures::Figures,
     recompute::State,
-    report::{Outcome, rendered, table},
+    report::{Outcome, proved_in, rendered, table, witness},
     units,
 };
 use serde::Serialize;
@@ -162,24 +162,8 @@ impl Report {
                 format!("{} (half), {} (99 of 100)", units::time(played.wait(50)), units::time(played.wait(99))),
             ),
             ("steps", units::count(figures.steps)),
-            (
-                "witness",
-                format!(
-                    "{} raw, {} on the wire, {}",
-                    units::bytes(figures.witness_bytes_raw),
-                    units::bytes(figures.witness_bytes_wire),
-                    units::things(figures.chunks.into(), "chunk")
-                ),
-            ),
-            (
-                "proved in",
-                format!(
-                    "{} ({} of CPU, {} at the peak)",
-                    units::time(figures.prove),
-                    units::time(figures.prove_cpu),
-                    units::bytes(figures.prove_peak_bytes)
-                ),
-            ),
+            ("witness", witness(figures)),
+            ("proved in", proved_in(figures)),
             (
                 "proof",
                 format!(

@@ -3,20 +3,20 @@
 //! Bounds: those of [`follow`](crate::follow), and [`PATIENCE`] until the operator shows the shard to wallets.
 
 use super::{
-    ContractsError, Options, Report,
-    game::Game,
+    ContractsError, Report,
+    game::{self, Game},
     play::{self, Played, Table},
     prepared::{self, FIRST_BLOCK, Prepared},
     recompute::{Books, Came},
     report::Counts,
 };
 use crate::{
+    dungeon::Options,
     error::TestnetError,
-    follow::{Followed, LOOK_EVERY, Players, follow, settled, stuck},
+    follow::{Followed, LOOK_EVERY, Players, follow, judge, settled},
     limits::PATIENCE,
     network::{Network, NetworkError, NetworkFolder, Programs},
     progress::Reporter,
-    recompute::differences,
     watch::Watch,
 };
 use shardwire::host::Platform;
@@ -41,7 +41,7 @@ impl Playing {
     /// # Errors
     /// [`ContractsError::Players`] or [`ContractsError::Transactions`] if the options are beyond their bounds, [`ContractsError::Class`] if a class doesn't compile.
     pub fn new(options: Options) -> Result<Self, ContractsError> {
-        options.check()?;
+        game::check(options)?;
         let game = Game::of(options);
         let prepared = Prepared::of(&game)?;
         Ok(Self { game: Arc::new(game), prepared })
@@ -115,12 +115,7 @@ pub async fn run(network: &mut Network, playing: &Playing, reporter: &mut Report
     let expected = prepared::expected(game, &books);
     let settled = settled(&storage);
     let world = prepared::world(game);
-    wrong.extend(differences(&world, &expected.state, &settled).iter().map(ToString::to_string));
-    let updates: Vec<_> = figures.updates.iter().map(|it| (it.kind, it.slot(), it.value)).collect();
-    if updates != expected.updates {
-        wrong.push("the proven updates are not those recomputed".into());
-    }
-    wrong.extend(stuck(&storage));
+    wrong.extend(judge(&world, &expected, &figures, &storage, &settled));
     let names = game.players.iter().map(|it| (it.account.address().0, it.name.clone())).collect();
     Ok(Report { figures, segments, counts, world, names, settled, differences: wrong, took, played })
 }
@@ -129,10 +124,10 @@ pub async fn run(network: &mut Network, playing: &Playing, reporter: &mut Report
 async fn opened(rpc: &Rpc, shard: ShardId) -> Result<Felt, TestnetError> {
     let (since, wanted) = (Instant::now(), short(&chain_id(shard)));
     loop {
-        match rpc.ask::<String>("starknet_chainId", serde_json::json!([])).await {
-            Ok(said) if Felt::from_hex(&said).ok() == Some(wanted) => return Ok(wanted),
+        match rpc.chain_id().await {
+            Ok(said) if said == wanted => return Ok(wanted),
             // What is signed for another chain must not be signed.
-            Ok(said) => return Err(ContractsError::Absurd(format!("the shard's chain id is {said}")).into()),
+            Ok(said) => return Err(ContractsError::Absurd(format!("the shard's chain id is {said:#x}")).into()),
             Err(error @ (RpcError::Status { .. } | RpcError::Refused { .. })) if since.elapsed() > PATIENCE => {
                 return Err(ContractsError::from(error).into());
             }

@@ -1,13 +1,13 @@
 //! The game against its contracts: what native execution makes of the plans is what the recomputation says, and its replay fits a proof.
 
 use super::{
-    game::{Deed, Game, Options, Planned, Player, addresses, allowed},
+    game::{Deed, Game, Planned, Player, addresses, allowed},
     play::{L2_GAS, Played},
     prepared::{self, Prepared},
     recompute::{Books, Came},
     report::{Counts, Report},
 };
-use crate::{figures::Figures, report::Outcome as _};
+use crate::{dungeon::Options, figures::Figures, report::Outcome as _};
 use shardwire_hosted::{Class, Contracts, Geneses};
 use shardwire_model::{Felt, Hash, Kind, Logged, PeerId, ShardId, ShardStart, ShardTransaction, Slot, Timestamp};
 use shardwire_program::{Admission, Checked, Program as _};

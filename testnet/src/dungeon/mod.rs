@@ -27,12 +27,12 @@ use shardwire_workload::{Player, Start, Storage, UnsignedTransaction, Workload, 
 /// Most players: as many accounts as a shard may whitelist. Their 2 entries each, the guild's and the sword's fit one shard.
 pub const MAX_PLAYERS: usize = MAX_ACCOUNTS;
 
-/// Which dungeon run.
+/// Which dungeon run, or which game of [contracts](crate::contracts): the bounds are each game's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many play, 1 to [`MAX_PLAYERS`].
+    /// How many play, 1 to `MAX_PLAYERS`.
     pub players: usize,
-    /// How many transactions in all, 1 to [`MAX_TRANSACTIONS`]; the last one ends the shard.
+    /// How many transactions in all, 1 to `MAX_TRANSACTIONS`; the last one ends the shard.
     pub transactions: usize,
     /// Which of all such runs.
     pub seed: u64,

@@ -7,7 +7,7 @@ mod tests;
 
 pub use json::{failure, object};
 pub use tables::tables;
-pub(crate) use tables::{rendered, table};
+pub(crate) use tables::{proved_in, rendered, table, witness};
 
 use crate::{figures::Figures, recompute::State};
 use serde_json::Value;

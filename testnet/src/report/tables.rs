@@ -5,7 +5,7 @@
 //! If the labels make no such grid, each storage address gets a row.
 
 use super::Report;
-use crate::{recompute::State, units};
+use crate::{figures::Figures, recompute::State, units};
 use comfy_table::{CellAlignment, Table, modifiers::UTF8_ROUND_CORNERS, presets::UTF8_FULL_CONDENSED};
 use shardwire_model::{Call, Felt, Kind, Slot};
 use shardwire_workload::UnsignedTransaction;
@@ -193,6 +193,18 @@ fn gifts(workload: &Workload, slot: Slot) -> u64 {
     workload.transactions.iter().filter(given).count() as u64
 }
 
+/// How much witness there was.
+pub(crate) fn witness(figures: &Figures) -> String {
+    let [raw, wire] = [figures.witness_bytes_raw, figures.witness_bytes_wire].map(units::bytes);
+    format!("{raw} raw, {wire} on the wire, {}", units::things(figures.chunks.into(), "chunk"))
+}
+
+/// What the proof cost.
+pub(crate) fn proved_in(figures: &Figures) -> String {
+    let [took, cpu] = [figures.prove, figures.prove_cpu].map(units::time);
+    format!("{took} ({cpu} of CPU, {} at the peak)", units::bytes(figures.prove_peak_bytes))
+}
+
 fn shard(report: &Report) -> String {
     let figures = &report.figures;
     let per = |amount: u64, seconds: f64| units::rate(if seconds > 0.0 { amount as f64 / seconds } else { 0.0 });
@@ -203,26 +215,10 @@ fn shard(report: &Report) -> String {
     };
     row("transactions", format!("{}, the last one ends the shard", units::count(figures.transactions.into())));
     row("steps", format!("{} ({} a second)", units::count(figures.steps), per(figures.steps, execute)));
-    row(
-        "witness",
-        format!(
-            "{} raw, {} on the wire, {}",
-            units::bytes(figures.witness_bytes_raw),
-            units::bytes(figures.witness_bytes_wire),
-            units::things(figures.chunks.into(), "chunk")
-        ),
-    );
+    row("witness", witness(figures));
     row("executed in", units::time(figures.execute));
     row("streamed in", format!("{} (while it executed)", units::time(figures.stream)));
-    row(
-        "proved in",
-        format!(
-            "{} ({} of CPU, {} at the peak)",
-            units::time(figures.prove),
-            units::time(figures.prove_cpu),
-            units::bytes(figures.prove_peak_bytes)
-        ),
-    );
+    row("proved in", proved_in(figures));
     row("verified in", units::time(figures.verify));
     row("proof", units::bytes(figures.proof_bytes));
     row("program", figures.program_hash.map_or_else(|| "unknown".into(), units::felt));

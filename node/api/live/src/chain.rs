@@ -1,4 +1,4 @@
-//! A live shard as the door's chain, whoever keeps its log.
+//! A live shard as the door's chain. Its log is an operator's or one in memory: [`Log`](crate::Log) is what the two have in common.
 
 use crate::Live;
 use shardwire_model::{

@@ -74,12 +74,14 @@ impl Live {
 
     /// Takes in a transaction that is durable. It was checked where this is: transactions come one after the other.
     pub fn include(&self, transaction: Sent, change: &Change, signed: Vec<u8>) {
+        let outcome = change.outcome();
+        // All readers wait for what comes under the lock.
+        let felts = outcome.felts();
         let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
         // Who asked has its state; otherwise nothing is copied.
         Arc::make_mut(&mut now).apply(change);
         let mut traces = self.traces.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = change.outcome();
-        traces.keep(change.receipt().index, outcome.felts(), outcome.clone());
+        traces.keep(change.receipt().index, felts, outcome.clone());
         drop(traces);
         // Under the lock: the journal never shows more than the state.
         self.journal.push(Entry { transaction, receipt: change.receipt().clone(), signed });

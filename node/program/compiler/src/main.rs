@@ -1,4 +1,4 @@
-//! The compiler as a program of its own, for tests and for whoever embeds a node in another program: see the crate `shardwire_compiler`.
+//! The compiler as a program of its own, for tests and for programs that embed a node: see the crate `shardwire_compiler`.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

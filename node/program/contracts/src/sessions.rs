@@ -4,13 +4,13 @@
 //! class hash.
 
 use crate::start::Start;
-pub use shardwire_model::SESSION_GAS as MAX_GAS;
 use shardwire_model::{ContractId, Felt};
 
 /// Its class hash, as `program/types.cairo` has it.
 pub const CLASS: Felt = Felt::from_hex_unchecked("0x43c0b2e7d4899834d7f8ce8f3e6a8862de5dd13dd864179a452fbe98c6ad3da");
 /// Its class, as a genesis file names it.
 pub const SIERRA: &[u8] = include_bytes!("../sessions/sessions.sierra.json");
+
 /// A shard lists more than one contract that keeps sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("contracts {first} and {second} both keep sessions, and a shard has one at most")]

@@ -86,16 +86,13 @@ struct Block {
     sequencer_address: Felt,
 }
 
-#[derive(Deserialize)]
-struct ChainId(#[serde(with = "felt::wire")] Felt);
-
 impl Pinned {
     /// Asks which block that is.
     ///
     /// # Errors
     /// [`PinError::Rpc`] if the node doesn't tell, or knows no such block; [`PinError::NotAccepted`] and [`PinError::Another`].
     pub async fn find(rpc: &Rpc, wanted: Wanted) -> Result<Self, PinError> {
-        let ChainId(chain) = rpc.ask("starknet_chainId", json!([])).await?;
+        let chain = rpc.chain_id().await?;
         let id = match wanted {
             Wanted::Latest => json!("latest"),
             Wanted::Number(number) => json!({ "block_number": number }),

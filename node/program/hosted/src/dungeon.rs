@@ -10,7 +10,6 @@ use shardwire_model::{
     starknet_keccak,
 };
 use shardwire_native::{Class, ClassError};
-use starknet_types_core::hash::{Pedersen, StarkHash as _};
 use std::{
     path::{Path, PathBuf},
     sync::LazyLock,
@@ -67,7 +66,7 @@ fn compile(file: &[u8]) -> Result<Class, ClassError> {
 /// Where a contract keeps what a variable has, under keys where it has any.
 #[must_use]
 pub fn key(variable: &str, keys: &[u64]) -> Key {
-    Key(keys.iter().fold(starknet_keccak(variable), |address, key| Pedersen::hash(&address, &Felt::from(*key))))
+    Key::of_variable(variable, &keys.iter().map(|key| Felt::from(*key)).collect::<Vec<_>>())
 }
 
 /// The genesis file.

@@ -27,5 +27,7 @@ mod program;
 mod tests;
 
 pub use geneses::{Geneses, GenesisFileError, MAX_GENESES, MAX_KEPT_CLASSES, ReadFile};
-pub use program::{Contracts, hash};
+pub use program::Contracts;
+/// The program's hash.
+pub use shardwire_contracts::hash;
 pub use shardwire_native::{Class, ClassError};

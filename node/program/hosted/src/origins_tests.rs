@@ -188,7 +188,7 @@ fn a_run_is_compared_with_the_world_where_it_settles_and_with_the_genesis_elsewh
         Err(Compared::Mismatch(OriginMismatch::Slot { slot, .. })) => slot,
         other => panic!("no slot differs: {other:?}"),
     };
-    // A key that the account doesn't have: whoever has it could play for Anna.
+    // A key that the account doesn't have: its owner could play for Anna.
     let (mut forged, key) = (honest.clone(), dungeon::key("public_key", &[]));
     forged.storage.insert((place(ANNA), key.0), Felt::from(0xbad));
     assert_eq!(named(&forged), Slot::new(ContractId(ANNA.into()), key));

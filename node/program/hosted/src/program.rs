@@ -17,12 +17,6 @@ const NAME: &str = "contracts";
 #[derive(Clone, Debug)]
 pub struct Contracts(Arc<Geneses>);
 
-/// The program's hash.
-#[must_use]
-pub fn hash() -> Felt {
-    shardwire_contracts::hash()
-}
-
 impl Contracts {
     /// The program, with these genesis files. What is added to them later is found, too.
     #[must_use]
@@ -117,7 +111,7 @@ impl Program for Contracts {
     }
 
     fn hash(&self) -> Felt {
-        hash()
+        shardwire_contracts::hash()
     }
 
     fn admission(&self, start: ShardStart, values: &[Felt]) -> Result<Box<dyn Admission>, ExecuteError> {

@@ -1,7 +1,7 @@
 //! The bounds of a shard of contracts, each with its unit and reason.
 
-use shardwire_contracts::{class, sessions};
-use shardwire_model::MAX_READ_SLOTS;
+use shardwire_contracts::class;
+use shardwire_model::{MAX_READ_SLOTS, SESSION_GAS};
 
 /// Bytes of a genesis file: its storage, and classes that are written into it.
 pub const MAX_GENESIS_BYTES: usize = 64 << 20;
@@ -27,7 +27,7 @@ pub const MAX_VALIDATE_GAS: u64 = 100_000_000;
 /// L2 gas that `__execute__` may use: Starknet's own bound. Eleven million steps, some seconds.
 pub const MAX_EXECUTE_GAS: u64 = 1_110_000_000;
 /// L2 gas that a session call may use.
-pub const MAX_SESSION_GAS: u64 = sessions::MAX_GAS;
+pub const MAX_SESSION_GAS: u64 = SESSION_GAS;
 /// L2 gas that a read-only call may use.
 pub const MAX_CALL_GAS: u64 = 100_000_000;
 /// Calls within calls, the outermost included. Starknet has 50; each takes the native stack of a virtual machine.

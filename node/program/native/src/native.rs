@@ -135,7 +135,7 @@ impl Native {
         let outcome = execute::transaction(&self.state, &block, invoke, hash, mode)?;
         // A transaction in the log was validated, so its tree is there.
         let tree = outcome.tree(invoke, hash, time).ok_or_else(|| Refusal::Broken("it was not validated".into()))?;
-        self.change(index, &block, outcome, tree, None)
+        self.change(index, &block, outcome, tree, invoke.nonce, None)
     }
 
     /// Refuses a time at which nothing can happen any more, or not yet.
@@ -160,6 +160,7 @@ impl Native {
         block: &Block,
         outcome: Outcome,
         tree: tree::Transaction,
+        nonce: u64,
         chain: Option<(Felt, Chain)>,
     ) -> Result<Checked, Refusal> {
         self.settle.check(&self.state, &outcome.diff)?;
@@ -174,8 +175,7 @@ impl Native {
             block: block.number,
             time: block.time,
             hash: tree.hash(),
-            // Who sent an INVOKE has the next nonce now.
-            nonce: chain.map_or_else(|| diff.nonce.saturating_sub(1), |(_, chain)| chain.before()),
+            nonce,
             status: status.clone(),
             events: events.clone(),
             returned: returned.clone(),

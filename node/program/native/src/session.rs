@@ -22,13 +22,6 @@ pub(crate) struct Chain {
     calls: u64,
 }
 
-impl Chain {
-    /// How many calls were before the last one.
-    pub(crate) const fn before(&self) -> u64 {
-        self.calls.saturating_sub(1)
-    }
-}
-
 impl Native {
     /// The contract that keeps sessions, if the shard has it.
     #[must_use]
@@ -83,6 +76,6 @@ impl Native {
         let session = Session { call, link, before: calls, nonce: self.state.nonce_at(account)? };
         let outcome = execute::session(&self.state, &block, session)?;
         let tree = outcome.session_tree(call, hashes, time);
-        self.change(index, &block, outcome, tree, Some((key, Chain { link, calls: calls + 1 })))
+        self.change(index, &block, outcome, tree, calls, Some((key, Chain { link, calls: calls + 1 })))
     }
 }

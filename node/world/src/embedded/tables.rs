@@ -19,7 +19,7 @@ use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use shardwire_crdt::{Cell, Claim, MergeError};
 use shardwire_model::{Felt, Hash, PeerId, ShardStart, Slot, Timestamp, felt::from_canonical};
-use shardwire_store::{Contradiction, DatabaseFailure, DiskError};
+use shardwire_store::{Contradiction, DiskError};
 use std::ops::Bound;
 
 /// The version of tables and rows.
@@ -270,23 +270,4 @@ impl From<Contradiction> for LedgerError {
     }
 }
 
-impl From<DatabaseFailure> for LedgerError {
-    fn from(failure: DatabaseFailure) -> Self {
-        match failure {
-            DatabaseFailure::InUse => Self::InUse,
-            DatabaseFailure::Damaged(what) => Self::Damaged(what),
-            DatabaseFailure::Disk(why) => Self::Disk(why),
-        }
-    }
-}
-
-macro_rules! from_redb {
-    ($($error:ident),*) => {$(
-        impl From<redb::$error> for LedgerError {
-            fn from(error: redb::$error) -> Self {
-                DatabaseFailure::of(error).into()
-            }
-        }
-    )*};
-}
-from_redb!(DatabaseError, TransactionError, TableError, StorageError, CommitError);
+shardwire_store::from_redb!(LedgerError);

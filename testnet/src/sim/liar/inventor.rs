@@ -3,7 +3,7 @@
 //!
 //! It stays until all shards are over.
 
-use super::{AGAIN, Impostor};
+use super::{AGAIN, Impostor, serve_keepalive};
 use crate::{
     dice::Dice,
     sim::{machine::SimulatedClock, record::note},
@@ -16,7 +16,6 @@ use shardwire_model::{
 use shardwire_protocols::{
     Failure, Signed,
     handoff::AssignmentTerms,
-    keepalive::{self, Keepalive},
     trace::{
         self, ChunkAnswer, DeclineReason, Finished, Grant, JobOffer, LeaseTerms, Progress, Progressed, ResumableJob,
         Trace, job_id,
@@ -68,12 +67,8 @@ impl Inventor {
                     if let Ok(session) = incoming.serve::<Trace>().await {
                         let _ = trace::serve(session, &*liar).await;
                     }
-                } else if incoming.is::<Keepalive>() {
-                    if let Ok(session) = incoming.serve::<Keepalive>().await {
-                        let _ = keepalive::serve(session, &liar.clock).await;
-                    }
                 } else {
-                    let _ = incoming.unserved();
+                    serve_keepalive(incoming).await;
                 }
             });
         }

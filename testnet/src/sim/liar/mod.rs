@@ -24,8 +24,9 @@ use shardwire_model::{Clock as _, Hash, PeerId};
 use shardwire_protocols::{
     catalogue,
     handshake::{self, Handshake, Hello},
+    keepalive::{self, Keepalive},
 };
-use shardwire_transport::{Connection, Endpoint, Identity, Profile, sim::Host};
+use shardwire_transport::{Connection, Endpoint, Identity, Incoming, Profile, sim::Host};
 use std::{
     future::Future,
     net::SocketAddr,
@@ -36,6 +37,15 @@ use tokio::{task::JoinSet, time::sleep};
 
 /// How long a liar waits between two tries.
 const AGAIN: Duration = Duration::from_secs(3);
+
+/// Serves a session that its liar doesn't lie in: it says that it is there, and serves nothing else.
+async fn serve_keepalive(incoming: Incoming) {
+    if !incoming.is::<Keepalive>() {
+        let _ = incoming.unserved();
+    } else if let Ok(session) = incoming.serve::<Keepalive>().await {
+        let _ = keepalive::serve(session, &SimulatedClock::new(0)).await;
+    }
+}
 
 /// A liar's identity, and the role that it claims.
 #[derive(Debug)]

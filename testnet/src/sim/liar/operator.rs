@@ -4,7 +4,7 @@
 //! their hash but belong to no run; leases the job to every prover under one epoch; gives a prover the lease that it
 //! signed for another; gives two transactions one place. In the end the shard's starter aborts it.
 
-use super::{AGAIN, Impostor};
+use super::{AGAIN, Impostor, serve_keepalive};
 use crate::{
     dice::Dice,
     sim::{
@@ -22,7 +22,6 @@ use shardwire_protocols::{
     handoff::{self, Assign, Handoff},
     handshake::{self, Handshake},
     ingress::{self, Ingress, Opened, Outcome},
-    keepalive::{self, Keepalive},
     trace::{
         self, Chunk, ChunkAnswer, DeclineReason, Ending, Finished, Grant, JobOffer, Lease, LeaseTerms, Progress,
         Progressed, ResumableJob, Trace, job_id,
@@ -139,12 +138,8 @@ impl LyingOperator {
                     if let Ok(session) = incoming.serve::<Ingress>().await {
                         let _ = ingress::serve(session, &*liar, &liar.impostor.identity).await;
                     }
-                } else if incoming.is::<Keepalive>() {
-                    if let Ok(session) = incoming.serve::<Keepalive>().await {
-                        let _ = keepalive::serve(session, &SimulatedClock::new(0)).await;
-                    }
                 } else {
-                    let _ = incoming.unserved();
+                    serve_keepalive(incoming).await;
                 }
             });
         }

@@ -1,16 +1,12 @@
 //! A prover that lies: it takes jobs and doesn't do them, claims proofs that it doesn't have, keeps a lease as long
 //! as it can, silent or with signs of life, and uses it after its end, uses one that it has given back, and offers settlers proofs of nothing.
 
-use super::{AGAIN, Impostor};
-use crate::{
-    dice::Dice,
-    sim::{machine::SimulatedClock, record::note},
-};
+use super::{AGAIN, Impostor, serve_keepalive};
+use crate::{dice::Dice, sim::record::note};
 use shardwire::{client::Target, config::Role};
 use shardwire_model::{Cause, Hash, PeerId};
 use shardwire_protocols::{
     Failure,
-    keepalive::{self, Keepalive},
     proof::{self, Leased, Proof, Reply, StoredProof},
     trace::{
         Claimed, Client, DeclineReason, Fetch, JobOffer, Lease, Next, Progressed, ProverStage, Pulled, ResumableJob,
@@ -90,12 +86,8 @@ impl LyingProver {
                     if let Ok(session) = incoming.serve::<Proof>().await {
                         let _ = proof::serve(session, &liar.impostor.identity, &*liar).await;
                     }
-                } else if incoming.is::<Keepalive>() {
-                    if let Ok(session) = incoming.serve::<Keepalive>().await {
-                        let _ = keepalive::serve(session, &SimulatedClock::new(0)).await;
-                    }
                 } else {
-                    let _ = incoming.unserved();
+                    serve_keepalive(incoming).await;
                 }
             });
         }

@@ -11,7 +11,6 @@ use shardwire_model::{
     Clock, ContractId, EventId, Felt, Key, PeerId, Selector, ShardId, Slot, Timestamp, starknet_keccak,
 };
 use shardwire_native::{Class, Genesis, Native};
-use starknet_types_core::hash::{Pedersen, StarkHash as _};
 use std::{
     collections::BTreeMap,
     sync::{Arc, LazyLock},
@@ -39,14 +38,9 @@ pub(crate) fn players() -> Vec<Player> {
     (0..PLAYERS).map(Player::new).collect()
 }
 
-/// Where a contract of Cairo 2.1 keeps what a variable has under a key.
-fn under(name: &str, key: Felt) -> Felt {
-    Pedersen::hash(&starknet_keccak(name), &key)
-}
-
 /// Where a player's balance is.
 pub(crate) fn balance(player: Felt) -> Key {
-    Key(under("balances", player))
+    Key::of_variable("balances", &[player])
 }
 
 fn sierra(name: &str) -> &'static str {
@@ -103,7 +97,7 @@ fn settled() -> BTreeMap<Slot, (EntryKind, u64)> {
     let mut settled = BTreeMap::from([(of(GOLD, balance(ARENA.into())), (EntryKind::Escrow, PRIZES))]);
     for player in players() {
         settled.insert(of(GOLD, balance(player.address)), (EntryKind::Escrow, FUNDS));
-        settled.insert(of(WORLD, Key(under("xp", player.address))), (EntryKind::Counter, 0));
+        settled.insert(of(WORLD, Key::of_variable("xp", &[player.address])), (EntryKind::Counter, 0));
     }
     settled
 }

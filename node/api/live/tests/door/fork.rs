@@ -10,7 +10,7 @@ use shardwire_fork::{Fork, InMemory as Kept, Network, PinError, Pinned, Wanted};
 use shardwire_model::{Coded as _, ContractId, Felt, Key};
 use shardwire_native::{Checked, Class, Ground as _, Native};
 use shardwire_rpc::Chain as _;
-use shardwire_starknet::{Call, Rpc, to_json};
+use shardwire_starknet::{Call, Rpc, add_invoke};
 use std::sync::Arc;
 use tokio::{runtime::Handle, task::spawn_blocking};
 
@@ -33,8 +33,7 @@ async fn a_shard_begins_from_a_block_of_another() {
         let account = players[0].account();
         let calls = [pay(players[1].address, 10 + nonce)];
         let invoke = account.invoke(chain.chain_id(), nonce, &calls, 100_000_000).unwrap();
-        let params = serde_json::json!({ "invoke_transaction": to_json(&invoke) });
-        rpc.ask::<serde_json::Value>("starknet_addInvokeTransaction", params).await.unwrap();
+        assert_eq!(add_invoke(&rpc, &invoke).await.unwrap(), invoke.hash(chain.chain_id()));
     }
     let pinned = Pinned::find(&rpc, Wanted::Number(FIRST_BLOCK)).await.unwrap();
     assert_eq!((pinned.chain, pinned.number), (chain.chain_id(), FIRST_BLOCK));

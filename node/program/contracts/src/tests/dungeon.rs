@@ -12,7 +12,6 @@ use shardwire_model::{
     EventId, Felt, PeerId, ShardId,
     felt::{ContractId, Key, Selector, starknet_keccak},
 };
-use starknet_types_core::hash::{Pedersen, StarkHash};
 
 pub(super) const PLAYERS: u64 = 3;
 pub(super) const SHARD: u64 = 0x5a4d;
@@ -40,9 +39,7 @@ pub(super) fn player(i: u64) -> Felt {
 
 /// The address of a variable of a contract's storage, or of what it has under keys.
 pub(super) fn key(name: &str, keys: &[Felt]) -> Felt {
-    let bound = Felt::TWO.pow(251u32) - Felt::from(256);
-    let address = keys.iter().fold(starknet_keccak(name), |address, key| Pedersen::hash(&address, key));
-    if address >= bound { address - bound } else { address }
+    Key::of_variable(name, keys).0
 }
 
 pub(super) fn selector(name: &str) -> Felt {

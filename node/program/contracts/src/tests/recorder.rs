@@ -189,13 +189,21 @@ impl<'a> Native<'a> {
             hash: hashes.link,
             chain_id: self.start.chain_id(),
             nonce: *before,
-            bounds: ResourceBounds { l2_gas: sessions::MAX_GAS, ..ResourceBounds::default() },
+            bounds: ResourceBounds { l2_gas: shardwire_model::SESSION_GAS, ..ResourceBounds::default() },
             block: [Felt::from(number), Felt::from(time), self.start.sequencer],
         };
         *before += 1;
         let (contract, class, account) = (call.contract.0, self.class_hash(call.contract.0), call.account.0);
-        let execute =
-            self.call(&tx, CallKind::Call, contract, class, call.selector, account, &call.calldata, sessions::MAX_GAS);
+        let execute = self.call(
+            &tx,
+            CallKind::Call,
+            contract,
+            class,
+            call.selector,
+            account,
+            &call.calldata,
+            shardwire_model::SESSION_GAS,
+        );
         Transaction::Session(Session { call, hashes, time, execute })
     }
 
