@@ -27,6 +27,10 @@ use tokio::{
 pub(super) const PROVERS: [u8; 16] = [201, 202, 203, 204, 205, 206, 207, 208, 209, 210, 211, 212, 213, 214, 215, 216];
 /// Jobs that a prover is at, at a time: while the claim of one is written, it pulls another.
 pub(super) const LANES: usize = 2;
+/// Jobs that no honest prover wants: a third of all, so that attackers take honest ones as well.
+const OTHER_JOBS: usize = 16;
+/// Jobs in all. An operator has 64 runs at most.
+pub(super) const JOBS: usize = PROVERS.len() * LANES + OTHER_JOBS;
 /// How long the first job may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How soon a prover that lost its connection, or whose claim was refused, tries again.

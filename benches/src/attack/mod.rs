@@ -51,6 +51,7 @@ mod victim;
 use clap::Args;
 use cores::Cores;
 use figures::{Fate, Figures, Prices, Slice, Slices};
+use honest::JOBS;
 use hostile::{Attackers, Deeds, KINDS, Orders, Scenario, attackers};
 use meeting::Meeting;
 use std::{
@@ -61,7 +62,7 @@ use std::{
 };
 use testnet::network::binary;
 use tokio::{runtime::Builder, time::sleep};
-use victim::{Counts, JOBS, Victim};
+use victim::{Counts, Victim};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 

@@ -5,7 +5,7 @@
 
 use super::{
     Outcome, cores,
-    honest::{LANES, PROVERS},
+    honest::{JOBS, PROVERS},
     hostile::{self, attackers},
     meeting::identity,
 };
@@ -43,10 +43,6 @@ use tokio::{
     time::sleep,
 };
 
-/// Jobs that no honest prover wants: a third of all, so that attackers take honest ones as well.
-const OTHER_JOBS: usize = 16;
-/// Jobs in all. An operator has 64 runs at most.
-pub(super) const JOBS: usize = PROVERS.len() * LANES + OTHER_JOBS;
 /// How long the victim may take to execute its shards, and how often it is asked.
 const EXECUTED: (Duration, Duration) = (Duration::from_secs(120), Duration::from_millis(200));
 /// The contract that everybody calls, and its counter.
@@ -165,7 +161,7 @@ impl Victim {
         })
     }
 
-    /// Waits until they have counted what is looked for: at most so long, asking so often.
+    /// Waits until they have counted what is looked for: how long at most, and how often it asks.
     pub(super) async fn counted(
         &self,
         otherwise: &str,
@@ -305,7 +301,7 @@ fn job(start: &ShardStart) -> Hash {
     job_id(start.program, commitment, state_commitment(commitment, &[Felt::ZERO]), 0)
 }
 
-/// A shard in which one player adds to a counter, so often, and then ends it.
+/// A shard in which one player adds to a counter, as often as said, and then ends it.
 fn workload(transactions: u32, salt: u64) -> Workload {
     let (contract, key) = (ContractId(Felt::from(CONTRACT)), Key(Felt::from(COUNTER)));
     let player = Player { name: "Ada".into(), secret: [0xa7; 32] };

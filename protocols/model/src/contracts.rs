@@ -10,46 +10,22 @@
 
 use crate::{
     AccountId, Coded, ContractId, EventId, Felt, Kind, PeerId, ShardId, ShardStart, Slot,
+    entry::{MAX_CONTRACTS, MAX_ENTRIES as MAX_SETTLED},
     felt::{self, Key},
-    start::{MAX_CONTRACTS, MAX_ENTRIES as MAX_SETTLED, operator_felts},
     terms::ContractTerms,
 };
-use serde::{Deserialize, Serialize};
 use starknet_types_core::hash::{Poseidon, StarkHash};
+
+pub use crate::terms::{ClassPair, MAX_CLASSES, MAX_SCRATCH, Rule};
 
 /// The version of the layout of these felts.
 pub const START_VERSION: u64 = 1;
-/// Most classes of a shard.
-pub const MAX_CLASSES: usize = 64;
-/// Most keys that may change and don't settle.
-pub const MAX_SCRATCH: usize = 1024;
 /// Most listed storage addresses of a shard, scratch keys included.
 pub const MAX_ENTRIES: usize = MAX_SETTLED + MAX_SCRATCH;
 /// Amounts are at most this: the program checks them with range checks of 96 bits.
 pub const MAX_AMOUNT: u128 = (1 << 96) - 1;
 /// Felts of the fixed part.
 const HEADER: usize = 16;
-
-/// A class, and the compiled form that stands for it. Settlers check that the one is what the other compiles to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClassPair {
-    /// The hash of the Sierra.
-    #[serde(with = "felt::wire")]
-    pub class_hash: Felt,
-    /// The hash of the CASM, version 2 (Blake).
-    #[serde(with = "felt::wire")]
-    pub compiled_class_hash: Felt,
-}
-
-/// Which slots of a contract may differ after a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Rule {
-    /// Listed ones alone: every other slot has its first value again when a transaction ends.
-    Closed,
-    /// Any; what isn't listed is forgotten when the shard ends.
-    Scratch,
-}
 
 /// A whitelisted contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -323,7 +299,7 @@ impl Start {
     /// The felts, as the program reads and hashes them: a fixed part, the classes, the contracts, the entries.
     #[must_use]
     pub fn to_felts(&self) -> Vec<Felt> {
-        let [operator_low, operator_high] = operator_felts(self.operator);
+        let [operator_low, operator_high] = self.operator.to_felts();
         let mut felts = vec![
             START_VERSION.into(),
             self.shard.0,

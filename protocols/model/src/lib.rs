@@ -31,7 +31,9 @@ pub mod bounded;
 mod cause;
 mod chain;
 mod clock;
+mod commitment;
 pub mod contracts;
+mod entry;
 mod error;
 pub mod execution;
 pub mod felt;
@@ -54,6 +56,7 @@ mod slot;
 mod start;
 mod terms;
 mod transaction;
+mod validity;
 pub mod without_terms;
 
 pub use account::{AccountKey, Signature};
@@ -61,6 +64,8 @@ pub use address::{Address, MAX_HOST_BYTES, ParseAddressError, is_of_many, socket
 pub use cause::{Cause, MAX_CODE, MAX_REASON};
 pub use chain::{ChainHead, transactions_commitment};
 pub use clock::{Clock, Timestamp, Trust};
+pub use commitment::{ABI_VERSION, state_commitment};
+pub use entry::{Entry, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, finished_selector};
 pub use error::Coded;
 pub use felt::{AccountId, ContractId, Felt, Key, Selector, ShardId, starknet_keccak};
 pub use hash::Hash;
@@ -77,12 +82,10 @@ pub use role::Role;
 pub use segment::SegmentId;
 pub use session::{SESSION_GAS, SessionCall, SessionHashes};
 pub use slot::{ParseSlotError, Slot};
-pub use start::{
-    ABI_VERSION, Entry, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError,
-    finished_selector, state_commitment,
-};
+pub use start::ShardStart;
 pub use terms::{ContractTerms, Instance, Maximum, Terms};
 pub use transaction::{
     Action, Call, Logged, MAX_INCREMENT, MAX_TRANSACTIONS, ShardTransaction, SignedTransaction, Transaction,
     TransactionError,
 };
+pub use validity::StartError;

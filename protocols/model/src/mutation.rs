@@ -49,7 +49,7 @@ mutations! {
     ClaimBelieved = "claim-believed",
     /// A receipt, a dispute or a skip of any peer counts.
     AnybodySettles = "anybody-settles",
-    /// A prover works for who says that it is an operator.
+    /// A prover works for every peer that says that it is an operator.
     AnybodyOperates = "anybody-operates",
     /// A prover offers what its worker wrote without looking whether it holds.
     OwnProofBelieved = "own-proof-believed",

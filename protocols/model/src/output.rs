@@ -2,8 +2,9 @@
 
 use crate::{
     Coded, Slot, bounded,
+    commitment::ABI_VERSION,
+    entry::{Kind, MAX_ENTRIES},
     felt::{self, ContractId, Felt, Key, ShardId},
-    start::{ABI_VERSION, Kind, MAX_ENTRIES},
     transaction::MAX_TRANSACTIONS,
 };
 use serde::{Deserialize, Serialize};

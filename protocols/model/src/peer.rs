@@ -1,6 +1,9 @@
 //! Who a peer is.
 
-use crate::hash::{Meaning, ParseHexError, bytes32};
+use crate::{
+    felt::Felt,
+    hash::{Meaning, ParseHexError, bytes32},
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{fmt, str::FromStr};
 
@@ -13,6 +16,12 @@ impl PeerId {
     #[must_use]
     pub fn short(&self) -> String {
         hex::encode(&self.0[..5])
+    }
+
+    /// As programs read it: the low 128 bits and the high 128 bits of it as a big-endian number.
+    pub(crate) fn to_felts(self) -> [Felt; 2] {
+        let (high, low) = self.0.split_at(16);
+        [low, high].map(Felt::from_bytes_be_slice)
     }
 }
 

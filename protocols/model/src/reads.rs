@@ -12,10 +12,10 @@
 use crate::{
     Coded, Felt,
     contracts::{Contract, Start, StartError},
+    entry::{MAX_ACCOUNTS, MAX_CONTRACTS},
     felt,
     program::program_hash,
     proof::MAX_PROOF_BYTES,
-    start::{MAX_ACCOUNTS, MAX_CONTRACTS},
 };
 use std::collections::BTreeMap;
 

@@ -2,9 +2,11 @@
 
 use crate::{
     Felt, Hash, PeerId, Slot, Timestamp, bounded,
+    entry::{Entry, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES},
     felt::{AccountId, ContractId, Key, ShardId},
-    start::{Entry, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError},
+    start::ShardStart,
     terms::Terms,
+    validity::StartError,
 };
 use serde::{Deserialize, Serialize};
 

@@ -8,11 +8,36 @@
 
 use crate::{
     ContractId, Felt, Hash, Slot, amount, bounded,
-    contracts::{ClassPair, MAX_CLASSES, MAX_SCRATCH, Rule},
+    entry::{MAX_CONTRACTS, MAX_ENTRIES},
     felt,
-    start::{MAX_CONTRACTS, MAX_ENTRIES},
 };
 use serde::{Deserialize, Serialize};
+
+/// Most classes of a shard.
+pub const MAX_CLASSES: usize = 64;
+/// Most keys that may change and don't settle.
+pub const MAX_SCRATCH: usize = 1024;
+
+/// A class, and the compiled form that stands for it. Settlers check that the one is what the other compiles to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassPair {
+    /// The hash of the Sierra.
+    #[serde(with = "felt::wire")]
+    pub class_hash: Felt,
+    /// The hash of the CASM, version 2 (Blake).
+    #[serde(with = "felt::wire")]
+    pub compiled_class_hash: Felt,
+}
+
+/// Which slots of a contract may differ after a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// Listed ones alone: every other slot has its first value again when a transaction ends.
+    Closed,
+    /// Any; what isn't listed is forgotten when the shard ends.
+    Scratch,
+}
 
 /// What a shard is started with beyond what every shard has, by the kind of its program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

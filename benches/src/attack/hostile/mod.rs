@@ -243,7 +243,7 @@ pub(crate) fn run(orders: &Orders) -> Outcome<()> {
         match orders.scenario {
             Scenario::Price => drop(tasks.spawn(price(victim, round))),
             Scenario::Spend => {
-                for number in (FIRST_SPENDER..).take(super::victim::JOBS.div_ceil(roles::JOBS_EACH)) {
+                for number in (FIRST_SPENDER..).take(super::honest::JOBS.div_ceil(roles::JOBS_EACH)) {
                     let victim = victim.clone();
                     tasks.spawn(async move { complain("a spender", roles::spend(&victim, number).await) });
                 }

@@ -3,8 +3,8 @@
 
 use super::{Kind, Meeting, Outcome, counted};
 use crate::attack::{
+    honest::JOBS,
     meeting::{host, identity},
-    victim::JOBS,
 };
 use shardwire_model::{Cause, Felt, Hash, PeerId, Role, ShardId, Timestamp};
 use shardwire_protocols::{

@@ -1,24 +1,16 @@
 //! What the program is given of a transaction, in the order of its records, and of the chains of session keys.
 
 use crate::{
-    hints::{Hints, Ids, custom, felt, frames},
+    cells::{Ids, custom, felt},
+    hints::Hints,
+    syscalls::frames,
     tree::{Call, Invoke, Session, Transaction},
 };
 use cairo_vm::{
     types::relocatable::{MaybeRelocatable, Relocatable},
     vm::{errors::hint_errors::HintError, vm_core::VirtualMachine},
 };
-use shardwire_model::{Felt, SessionCall, Signature};
-use std::collections::HashMap;
-
-/// The chains of session keys, by key.
-#[derive(Debug, Default)]
-pub(crate) struct Chains {
-    /// The last access to it; its last cell points to how far the chain is.
-    accesses: HashMap<Felt, Relocatable>,
-    /// The newest signature.
-    signatures: HashMap<Felt, Signature>,
-}
+use shardwire_model::{Felt, SessionCall};
 
 fn cells(felts: &[Felt]) -> Vec<MaybeRelocatable> {
     felts.iter().map(|felt| (*felt).into()).collect()

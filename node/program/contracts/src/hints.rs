@@ -3,25 +3,22 @@
 
 use crate::{
     Class,
+    cells::{Ids, custom, felt},
+    chains::Chains,
     compiled::{gas, hint},
-    given::Chains,
     loading::{CLASS, list_segments, load},
     sessions,
     start::{EntryKind, Start},
     syscalls::{Answers, Found},
-    tree::{Call, Snapshot, Transaction},
+    tree::{Snapshot, Transaction},
 };
 use cairo_lang_casm::hints::{Hint, StarknetHint};
 use cairo_vm::{
     hint_processor::{
-        builtin_hint_processor::{
-            builtin_hint_processor_definition::{BuiltinHintProcessor, HintProcessorData},
-            hint_utils::{get_integer_from_var_name, get_ptr_from_var_name, insert_value_from_var_name},
-        },
+        builtin_hint_processor::builtin_hint_processor_definition::{BuiltinHintProcessor, HintProcessorData},
         cairo_1_hint_processor::hint_processor::Cairo1HintProcessor,
-        hint_processor_definition::{HintExtension, HintProcessorLogic, HintReference},
+        hint_processor_definition::{HintExtension, HintProcessorLogic},
     },
-    serde::deserialize_program::ApTracking,
     types::{
         exec_scope::ExecutionScopes,
         relocatable::{MaybeRelocatable, Relocatable},
@@ -44,42 +41,8 @@ const VISIT: usize = 3;
 /// The kind of notes that the hints look for.
 const MOVE: u64 = 3;
 
-pub(crate) fn custom(text: &str) -> HintError {
-    HintError::CustomHint(text.into())
-}
-
-/// A cell that holds a number.
-pub(crate) fn felt(vm: &VirtualMachine, at: Relocatable, offset: usize) -> Result<Felt, HintError> {
-    Ok(*vm.get_integer((at + offset)?)?)
-}
-
 fn small(number: Felt) -> usize {
     u64::try_from(number).ok().and_then(|number| usize::try_from(number).ok()).unwrap_or(usize::MAX)
-}
-
-/// How a hint names the program's variables.
-pub(crate) struct Ids<'a> {
-    data: &'a HashMap<String, HintReference>,
-    ap: &'a ApTracking,
-}
-
-impl Ids<'_> {
-    pub(crate) fn felt(&self, name: &str, vm: &VirtualMachine) -> Result<Felt, HintError> {
-        get_integer_from_var_name(name, vm, self.data, self.ap)
-    }
-
-    pub(crate) fn pointer(&self, name: &str, vm: &VirtualMachine) -> Result<Relocatable, HintError> {
-        get_ptr_from_var_name(name, vm, self.data, self.ap)
-    }
-
-    pub(crate) fn set(
-        &self,
-        name: &str,
-        value: impl Into<MaybeRelocatable>,
-        vm: &mut VirtualMachine,
-    ) -> Result<(), HintError> {
-        insert_value_from_var_name(name, value, vm, self.data, self.ap)
-    }
 }
 
 /// Answers the program's hints and the contracts' syscalls.
@@ -115,14 +78,6 @@ pub(crate) struct Hints<'a> {
     pub(crate) taken: u64,
     /// Whether the source of transactions ended before the shard did.
     pub(crate) dry: bool,
-}
-
-pub(crate) fn frames(call: Call, ahead: &mut VecDeque<Found>) {
-    let answers = call.calls.iter().map(|it| (it.failed, it.gas_consumed, it.retdata.clone())).collect();
-    ahead.push_back(Found { reads: call.reads.into(), calls: answers });
-    for inner in call.calls {
-        frames(inner, ahead);
-    }
 }
 
 impl<'a> Hints<'a> {

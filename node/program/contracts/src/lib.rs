@@ -21,6 +21,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod cells;
+mod chains;
 pub mod class;
 mod compiled;
 mod given;

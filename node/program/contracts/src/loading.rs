@@ -2,7 +2,7 @@
 //!
 //! What is taken out isn't hashed: its hash is given, and its first cell is -1, which is no instruction.
 
-use crate::{Class, compiled::RET, hints::custom};
+use crate::{Class, cells::custom, compiled::RET};
 use cairo_vm::{
     Felt252,
     hint_processor::hint_processor_definition::HintExtension,

@@ -1,10 +1,10 @@
 //! What a contract's syscalls are answered in the proving machine: what native execution found, and what follows from the request.
 
 use crate::{
+    cells::{custom, felt},
     compiled::gas,
-    hints::{custom, felt},
     start::Start,
-    tree::short,
+    tree::{Call, short},
 };
 use cairo_lang_casm::operand::{BinOpOperand, CellRef, DerefOrImmediate, Operation, Register, ResOperand};
 use cairo_vm::{
@@ -148,4 +148,13 @@ fn execute_selector() -> Felt {
 /// The reason with which a call of [`execute_selector`] fails.
 fn invalid_argument() -> Felt {
     short("Invalid argument")
+}
+
+/// Queues up what native execution found of a call's frames, in the order in which they begin.
+pub(crate) fn frames(call: Call, ahead: &mut VecDeque<Found>) {
+    let answers = call.calls.iter().map(|it| (it.failed, it.gas_consumed, it.retdata.clone())).collect();
+    ahead.push_back(Found { reads: call.reads.into(), calls: answers });
+    for inner in call.calls {
+        frames(inner, ahead);
+    }
 }

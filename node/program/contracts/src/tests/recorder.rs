@@ -5,7 +5,6 @@ use crate::{
     Class, Start,
     class::BUILTINS,
     compiled::{RET, gas},
-    sessions,
     syscalls::{SYSCALLS, operand_address},
     tree::{Call, CallKind, Invoke, ResourceBounds, Session, Snapshot, State, Transaction, short},
 };
