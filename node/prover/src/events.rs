@@ -32,7 +32,7 @@ events! {
 
     /// A peer offered a job that no settler of this World has assigned to it
     JobUnassigned = "job_unassigned" { job: Hash, operator: PeerId, settler: PeerId }
-        => WARN : (job = %job.short(), operator = %operator.short(), settler = %settler.short(), "a job that no settler of this World has assigned to who offers it");
+        => WARN : (job = %job.short(), operator = %operator.short(), settler = %settler.short(), "a job that no settler of this World has assigned to the peer that offers it");
 
     /// A job was taken from an operator for the first time
     JobTaken = "job_taken" { job: Hash, operator: PeerId }
@@ -64,8 +64,8 @@ events! {
         => TRACE : (job = %job.short(), index, bytes, "chunk fetched");
 
     /// The pulling of a witness ended, with at most so many pulls outstanding at a time
-    PullEnded = "pull_ended" { job: Hash, ahead: usize }
-        => DEBUG : (job = %job.short(), ahead, "pulled");
+    PullEnded = "pull_ended" { job: Hash, most_outstanding: usize }
+        => DEBUG : (job = %job.short(), most_outstanding, "pulled");
 
     /// A job's witness is whole
     WitnessFetched = "witness_fetched" { job: Hash, chunks: usize, steps: u64 }

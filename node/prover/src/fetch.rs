@@ -284,7 +284,7 @@ impl Prover {
         let began = Instant::now();
         let before = self.job(id).map_or(0, |known| known.job.figures.stream_ms);
         let stream_ms = || before + u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut ahead = 0;
+        let mut most_outstanding = 0;
         let ending = loop {
             let pulled = tokio::select! { biased;
                 () = hand.asked_back() => {
@@ -295,7 +295,7 @@ impl Prover {
                 pulled = fetch.next() => pulled?,
             };
             // The one that was just answered among them.
-            ahead = ahead.max(fetch.outstanding() + 1);
+            most_outstanding = most_outstanding.max(fetch.outstanding() + 1);
             match pulled {
                 Pulled::Chunk(chunk) => {
                     let (index, raw, wire) = (chunk.index, u64::from(chunk.raw_bytes), chunk.body.len() as u64);
@@ -329,7 +329,7 @@ impl Prover {
                 }
             }
         };
-        self.events.emit(PullEnded { job: id, ahead });
+        self.events.emit(PullEnded { job: id, most_outstanding });
         let working = fetch.stop().await?;
         match self.fetched(offer, ending, stream_ms()).await {
             Ok(()) => Ok(Ok(working)),

@@ -1,7 +1,7 @@
 //! Which jobs are worked at, of those that are offered, and for how long all of them are kept.
 //!
 //! **Whose job.** Anybody can say that it is an operator, and make up start data. So a job is taken only with the signature by which a settler that the
-//! World lists has assigned this segment, from this state, to the peer that offers it ([`Prover::is_assigned`]). Another one is declined, and is an offence of who offers it: an
+//! World lists has assigned this segment, from this state, to the peer that offers it ([`Prover::is_assigned`]). Another one is declined, and is an offence of the peer that offers it: an
 //! honest operator is of the same World, or there would be no connection, and offers no job whose signature it hasn't verified, or whose settler that World doesn't list.
 //!
 //! **How many.** What is left then is what settlers have assigned. Of one operator [`MAX_OPEN`] jobs are kept that aren't over, and what was fetched of

@@ -14,7 +14,7 @@
 //!
 //! **Its own proof** it believes as little as a stranger's: nobody is offered one that doesn't [hold](sound) by a settler's checks.
 //!
-//! **Which job.** One that a settler of the World has [assigned](keeping) to who offers it, and no other. Several of an operator are [in hand](hand) at a time; those that
+//! **Which job.** One that a settler of the World has [assigned](keeping) to the operator that offers it, and no other. Several of an operator are [in hand](hand) at a time; those that
 //! are ready to be proven come first.
 //!
 //! Bounds: one witness is proven at a time (a proof takes every core and gigabytes); a worker refuses a job's witness [`MAX_ATTEMPTS`] times before
@@ -237,7 +237,9 @@ impl Prover {
         };
         let troubles = prover.troubles.clone();
         prover.host.telemetry.condition("worker", move || troubles.shortfall());
-        Ok(Arc::new(prover))
+        let prover = Arc::new(prover);
+        prover.look_after_worker();
+        Ok(prover)
     }
 
     fn jobs(&self) -> std::sync::MutexGuard<'_, BTreeMap<Hash, Known>> {

@@ -66,7 +66,7 @@ pub(super) enum ProofFile {
     There,
     /// It is missing or damaged.
     Lost,
-    /// The disk didn't give it out, so often in a row.
+    /// How often in a row the disk didn't give it out.
     Unread(u32),
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the tests look at the files that a prover leaves")]
 
 use super::{
+    mend::LOOK_EVERY,
     operator_half::Operator,
     sound_tests::PROOF,
     tests::{meet, prover_with},
@@ -40,6 +41,10 @@ impl Prove for Ends {
             fs::write(proof, PROOF).unwrap();
             Ok(Proved { proof_bytes: 7, prove_s: 1.0, cpu_s: 1.0, peak_bytes: 1 })
         })
+    }
+
+    fn is_there(&self) -> bool {
+        !self.missing.load(std::sync::atomic::Ordering::SeqCst)
     }
 
     fn answers(&self) -> Answering<'_> {
@@ -158,6 +163,24 @@ async fn a_worker_that_is_replaced_is_waited_for_and_nothing_of_it_survives_a_re
     assert_eq!((prover.shards()[0].stage, unmet(&prover)), (Stage::Proving, vec![]));
     session(&prover, &operator).await;
     assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven));
+}
+
+/// A fixed bug: a prover without a job said that it was ready, whether its worker was there or not, until the next job had failed.
+#[tokio::test(start_paused = true)]
+async fn a_prover_without_a_job_notices_that_its_worker_is_gone_and_that_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let workshop = Ends::of([]);
+    let (prover, _tasks) = prover_with(folder.path(), "", workshop.clone());
+    tokio::time::sleep(LOOK_EVERY * 2).await;
+    assert_eq!(unmet(&prover), [""; 0]);
+    workshop.missing.store(true, std::sync::atomic::Ordering::SeqCst);
+    tokio::time::sleep(LOOK_EVERY + Duration::from_secs(1)).await;
+    assert_eq!((unmet(&prover), prover.troubles.is_fit()), (vec!["worker"], false));
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(unmet(&prover), ["worker"]);
+    workshop.missing.store(false, std::sync::atomic::Ordering::SeqCst);
+    prover.troubles.fit().await;
+    assert_eq!(unmet(&prover), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]

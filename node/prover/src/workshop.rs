@@ -8,6 +8,11 @@ pub trait Prove: fmt::Debug + Send + Sync {
     /// Makes a proof of the witness in one file and writes it to the other. Ends early when `cancelled` completes, or when it is dropped.
     fn prove<'a>(&'a self, witness: &'a Path, proof: &'a Path, cancelled: Cancelled<'a>) -> Proving<'a>;
 
+    /// Whether what proves is there, as far as a look at it tells. It may wait for a disk.
+    fn is_there(&self) -> bool {
+        true
+    }
+
     /// Whether what proves is there, and is of the contract that this node speaks: asked after a failure, before another job is taken.
     fn answers(&self) -> Answering<'_> {
         Box::pin(std::future::ready(Ok(())))
@@ -47,6 +52,10 @@ impl Prove for Workshop {
             };
             worker::prove(&self.worker, &request, cancelled, |_| {}).await
         })
+    }
+
+    fn is_there(&self) -> bool {
+        self.worker.is_there()
     }
 
     fn answers(&self) -> Answering<'_> {

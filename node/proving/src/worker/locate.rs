@@ -57,6 +57,12 @@ impl Worker {
         &self.version
     }
 
+    /// Whether its file is there still.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.path.is_file()
+    }
+
     /// Asks the program at `path` what it is. Blocks for up to 20 s.
     ///
     /// # Errors
