@@ -1,5 +1,5 @@
 //! What a node is told by signals. It stops by Ctrl-C, SIGTERM, or the end of the process that started it; SIGHUP lets it read the lists of its
-//! configuration again.
+//! configuration again. A file that reaches the bound of its size (SIGXFSZ) is trouble of the disk, which the node lives through.
 
 use crate::run::Orders;
 use std::{io, process, sync::Arc};
@@ -14,6 +14,7 @@ const LIFELINE_BUFFER: usize = 64;
 /// # Errors
 /// [`io::Error`] if the system takes no signal handlers.
 pub(super) fn listen(lifeline: bool) -> io::Result<Orders> {
+    outlive_bounded_files()?;
     let stop = CancellationToken::new();
     let mut signals = Signals::new()?;
     if lifeline {
@@ -37,6 +38,19 @@ pub(super) fn listen(lifeline: bool) -> io::Result<Orders> {
     let reload = Arc::new(Notify::new());
     on_hangup(reload.clone())?;
     Ok(Orders { stop, reload })
+}
+
+/// Has a write beyond the bound of a file's size fail: without a handler the system ends the process.
+#[cfg(unix)]
+fn outlive_bounded_files() -> io::Result<()> {
+    use rustix::process::Signal;
+    use tokio::signal::unix::{SignalKind, signal};
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
+}
+
+#[cfg(not(unix))]
+fn outlive_bounded_files() -> io::Result<()> {
+    Ok(())
 }
 
 /// Orders a reload at each SIGHUP.
