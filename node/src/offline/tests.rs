@@ -330,6 +330,15 @@ fn check_finds_what_a_start_refuses() {
     assert!(found(&root).iter().any(|it| it.starts_with("world.json SW-WORLD-022")));
     fs::write(paths.config(), config.replace("roles = [", "roles = [] # [")).unwrap();
     assert!(found(&root).iter().any(|it| it.starts_with("shardwire.toml SW-CONFIG-005")));
+    let shown = "# path = \"/usr/local/bin/stwo-worker\"";
+    assert!(config.contains(shown), "{config}");
+    let named = config.replace(shown, "path = \"/nonexistent/worker\"");
+    fs::write(paths.config(), &named).unwrap();
+    assert!(found(&root).iter().any(|it| it.starts_with("shardwire.toml SW-WORKER-103")));
+    let proves_nothing = named.replace(", \"prover\"]", "]");
+    assert_ne!(proves_nothing, named);
+    fs::write(paths.config(), proves_nothing).unwrap();
+    assert_eq!(found(&root), [""; 0], "it needs no worker");
     fs::write(paths.config(), &config).unwrap();
 
     #[cfg(unix)]

@@ -13,6 +13,7 @@ use cairo_lang_starknet_classes::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shardwire_contracts::class::BUILTINS;
+use shardwire_files::text;
 use shardwire_model::{
     Coded, Felt,
     sierra::{EntryPoint, Sierra},
@@ -90,8 +91,9 @@ impl Class {
     /// [`ClassError::Casm`] if the file is no bytecode, [`ClassError::OtherCasm`] if it is not this class'.
     pub fn check_casm(&self, file: &[u8]) -> Result<(), ClassError> {
         bounded("bytecode file", "bytes", file.len(), bounds::MAX_CLASS_BYTES)?;
+        let text = text::decode(file.to_vec()).map_err(|error| ClassError::Casm(error.to_string()))?;
         let given: CasmContractClass =
-            serde_json::from_slice(file).map_err(|error| ClassError::Casm(cut(&error.to_string())))?;
+            serde_json::from_str(&text).map_err(|error| ClassError::Casm(cut(&error.to_string())))?;
         let given_hash = given.compiled_class_hash();
         // The hash doesn't cover the hints; bytecode with other hints could run differently here.
         if given_hash != self.compiled_hash || given.hints != self.casm.hints {
@@ -175,8 +177,9 @@ impl File {
         }
 
         bounded("class file", "bytes", file.len(), bounds::MAX_CLASS_BYTES)?;
+        let text = text::decode(file.to_vec()).map_err(|error| ClassError::File(error.to_string()))?;
         let file: Fields<'_> =
-            serde_json::from_slice(file).map_err(|error| ClassError::File(cut(&error.to_string())))?;
+            serde_json::from_str(&text).map_err(|error| ClassError::File(cut(&error.to_string())))?;
         if file.program.is_some() {
             return Err(ClassError::Cairo0);
         }

@@ -17,6 +17,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 use shardwire_contracts::{StartError, sessions::TwoSessions};
+use shardwire_files::text;
 use shardwire_model::{Coded, ContractId, Felt, Key, Slot};
 use starknet_api::core::{ContractAddress, PatriciaKey};
 use std::{collections::BTreeMap, fmt, io, sync::Arc};
@@ -53,8 +54,9 @@ impl Genesis {
         compile: &mut dyn FnMut(&[u8]) -> Result<Class, ClassError>,
     ) -> Result<Self, GenesisError> {
         bounded("bytes", file.len(), bounds::MAX_GENESIS_BYTES)?;
+        let text = text::decode(file.to_vec()).map_err(|error| GenesisError::File(error.to_string()))?;
         let file: File<'_> =
-            serde_json::from_slice(file).map_err(|error| GenesisError::File(cut(&error.to_string())))?;
+            serde_json::from_str(&text).map_err(|error| GenesisError::File(cut(&error.to_string())))?;
         if file.version != VERSION {
             return Err(GenesisError::Version(file.version));
         }

@@ -298,8 +298,8 @@ fn against_the_world(
 }
 
 /// Start data is what its history was begun with. That of an older layout was bound by another hash.
-fn of_start(start: &ShardStart, said: Option<shardwire_model::Felt>, how: &str, report: &mut Report) {
-    if said.is_some_and(|said| said != start.commitment()) && !start.is_outdated() {
+fn of_start(start: &ShardStart, recorded: Option<shardwire_model::Felt>, how: &str, report: &mut Report) {
+    if recorded.is_some_and(|recorded| recorded != start.commitment()) && !start.is_outdated() {
         let what =
             format!("the start data of shard {} isn't that with which its history says it was {how}", start.shard);
         report.contradiction(STORE, what);

@@ -12,6 +12,7 @@ use shardwire_model::{
     life::{Life, Part},
 };
 use shardwire_operator::examine;
+use shardwire_proving::worker::Worker;
 use shardwire_store::{Store, StoreError, SystemDisk, records::ASSIGNMENTS};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -33,6 +34,11 @@ pub(super) fn folder(folder: &Folder, report: &mut Report) {
     }
     let contents = FolderContents { own: folder.peer(), missing_world: world::missing(paths) };
     if let Err(error) = folder.config.check(contents) {
+        report.error("shardwire.toml", &error);
+    }
+    // A worker that is looked for may be found by the environment that the node is started in; one that is named here is the folder's.
+    let named = folder.config.worker.path.as_ref().filter(|_| folder.config.roles.contains(&Role::Prover));
+    if let Some(Err(error)) = named.map(|path| Worker::at(path)) {
         report.error("shardwire.toml", &error);
     }
     let programs = programs::hashes();

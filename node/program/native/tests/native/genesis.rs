@@ -46,6 +46,24 @@ fn classes_may_be_files_beside_it() {
     refused(&named, "SW-NATIVE-004", words, "beside the genesis");
 }
 
+/// As some editors save it.
+#[test]
+fn a_genesis_and_its_classes_may_have_a_byte_order_mark_and_utf_16_is_called_that() {
+    let marked = |text: &[u8]| [b"\xef\xbb\xbf", text].concat();
+    let utf_16 = |text: &[u8]| std::str::from_utf8(text).unwrap().encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let named = edited(|it| it["classes"][0]["sierra"] = json!("probe.json"));
+    let mut open = |_: &str| Ok(marked(PROBE.as_bytes()));
+    let genesis = Genesis::read(&marked(&named), &mut open, &mut Class::compile).unwrap();
+    assert!(genesis.classes().contains_key(&probe_hash()));
+
+    let words = "the genesis can't be read: it is text in UTF-16, not in UTF-8: save it as UTF-8";
+    let wide: Vec<u8> = utf_16(&named);
+    refused(&wide, "SW-NATIVE-001", words, "");
+    let wide: Vec<u8> = utf_16(PROBE.as_bytes());
+    let error = Class::compile(&wide).unwrap_err();
+    assert!(error.to_string().contains("it is text in UTF-16"), "{error}");
+}
+
 #[test]
 fn hashes_that_are_said_are_compared() {
     let hash = probe_hash();
