@@ -163,7 +163,7 @@ async fn live(
         () = stop.cancelled() => return Ok(()),
         begun = begin(&config, home, platform, proofs) => begun?,
     };
-    let Begun { node, chains, tasks } = begun;
+    let Prepared { node, chains, tasks } = begun;
     let (peer, endpoint) = (node.host.identity.peer(), node.endpoint.clone());
     let listen = endpoint.address();
     let dialled = config.peers.iter().filter_map(|peer| Some((peer.id, peer.addr.clone()?))).collect();
@@ -187,7 +187,7 @@ async fn live(
 }
 
 /// A node that is about to listen.
-struct Begun {
+struct Prepared {
     node: Arc<Node>,
     /// An operator's, if they are to be served.
     chains: Option<Arc<Chains>>,
@@ -201,7 +201,7 @@ async fn begin(
     Home { identity, paths }: Home,
     platform: Platform,
     proofs: Proofs,
-) -> Result<Begun, RunError> {
+) -> Result<Prepared, RunError> {
     let Platform { clock: wall, network: sockets, names, disk, work, mut randomness, telemetry } = platform;
     let watched = WatchedDisk::new(disk);
     let disk: Arc<dyn Disk> = Arc::new(watched.clone());
@@ -261,7 +261,7 @@ async fn begin(
         host,
     });
     node.register_readiness();
-    Ok(Begun { node, chains, tasks })
+    Ok(Prepared { node, chains, tasks })
 }
 
 /// Does what waits for the disk where nobody else has to wait for it, so that a node can be told to stop meanwhile. A panic goes on here.

@@ -121,7 +121,7 @@ impl Executor {
 impl Drop for Executor {
     fn drop(&mut self) {
         let Some(turn) = &self.turn else { return };
-        // The thread ends for want of transactions, if it hasn't yet; that is part of the turn of who dropped the executor.
+        // The thread ends for want of transactions, if it hasn't yet; that is part of the turn of the one that dropped the executor.
         let ended = self.transactions.as_ref().is_none_or(mpsc::Sender::is_closed);
         if !ended {
             turn.set(true);

@@ -67,7 +67,7 @@ impl LeasedRun {
         assert!(self.leases.end(&self.operator.host, held, self.work).await.unwrap());
     }
 
-    /// Reports every ten seconds for so long.
+    /// Reports every ten seconds during this time.
     async fn reports(&self, prover: PeerId, epoch: u64, length: Duration) {
         let began = Instant::now();
         while began.elapsed() < length {

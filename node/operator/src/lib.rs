@@ -36,6 +36,7 @@ mod lease_tests;
 mod life_tests;
 #[cfg(test)]
 mod local_trouble_tests;
+mod receipt;
 mod run;
 mod sequencer;
 #[cfg(test)]

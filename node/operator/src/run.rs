@@ -12,8 +12,8 @@ use super::{
     events::{self, ChunksLeft, ExecutionInterrupted, ExecutionStopped, ProgramMissing},
     executor::Executor,
     lease::Leases,
-    sequencer::{Progress, Sequencer, Told},
-    submit::receipt,
+    receipt::receipt,
+    sequencer::{Observer, Progress, Sequencer},
     watch::Watch,
 };
 use shardwire_host::{Changes, Host, signed};
@@ -82,14 +82,14 @@ pub(super) fn replayed(
     store: &Store,
     program: &dyn Program,
     assignment: &Assignment,
-    told: impl FnOnce() -> Option<Told>,
+    observer: impl FnOnce() -> Option<Observer>,
 ) -> Result<(Sequencer, Vec<Logged>), OperatorError> {
     let shard = assignment.start.shard;
     let admission = program.admission(assignment.start.clone(), &felts(&assignment.values))?;
     let log = store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard))?;
     let kept = log.len() - usize::from(Mutation::LogCutShort.is_planted() && !log.is_empty());
     let log: Vec<Logged> = log.into_iter().map(|(_, it)| it).take(kept).collect();
-    let sequencer = Sequencer::of(admission, &log, told())
+    let sequencer = Sequencer::of(admission, &log, observer())
         .map_err(|(sequence, refusal)| OperatorError::not_replayed(shard, sequence, refusal))?;
     Ok((sequencer, log))
 }
@@ -156,8 +156,8 @@ impl Run {
                 return Ok(());
             }
         };
-        let told = || watch.as_ref().and_then(|watch| self.told(&**watch));
-        let (sequencer, log) = match replayed(&host.store, &*program, &self.assignment, told) {
+        let observer = || watch.as_ref().and_then(|watch| self.observer(&**watch));
+        let (sequencer, log) = match replayed(&host.store, &*program, &self.assignment, observer) {
             Err(error) if error.is_of_this_machine() => {
                 let cause = Cause::whole(&error);
                 self.events.emit(ExecutionInterrupted { shard, code: cause.code.clone(), error: cause.reason.clone() });
@@ -190,7 +190,7 @@ impl Run {
     }
 
     /// Tells the shard's watcher what is logged, if it has one.
-    fn told(&self, watch: &dyn Watch) -> Option<Told> {
+    fn observer(&self, watch: &dyn Watch) -> Option<Observer> {
         let (shard, identity) = (self.shard, self.host.identity.clone());
         let watcher = watch.shard(&self.assignment.start, &felts(&self.assignment.values))?;
         Some(Box::new(move |logged: &Logged, change: &Change| {

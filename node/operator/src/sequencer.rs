@@ -6,7 +6,7 @@
 //! in doubt then, because the disk may have got all of it the same: nothing enters until [`Sequencer::take_in`] was told what the log has.
 //!
 //! Where a check executes the transaction, it is made on a thread that may wait, in [turn](Sequencer::turn): nothing enters between a check and what it led to.
-//! The second state has a lock of its own, so that who only asks how far the log is waits for no execution.
+//! The second state has a lock of its own, so that a question how far the log is waits for no execution.
 //!
 //! A transaction's time is the operator's when it gets its place, and never before the one before it.
 //!
@@ -38,15 +38,15 @@ pub(super) struct Sequencer {
 }
 
 /// The state of the rules after what is on its way, too.
-type Ahead = Arc<RwLock<Box<dyn Admission>>>;
+type Speculative = Arc<RwLock<Box<dyn Admission>>>;
 
 /// A fork of the state of the rules after the log.
-fn forked(logged: &dyn Admission) -> Ahead {
+fn forked(logged: &dyn Admission) -> Speculative {
     Arc::new(RwLock::new(logged.fork()))
 }
 
 /// Tells what is logged, in the order of the log, with what it changed.
-pub(super) type Told = Box<dyn Fn(&Logged, &Change) + Send + Sync>;
+pub(super) type Observer = Box<dyn Fn(&Logged, &Change) + Send + Sync>;
 
 struct Rules {
     /// After the whole log.
@@ -56,7 +56,7 @@ struct Rules {
     /// The time of the log's last transaction.
     time: u64,
     /// After those, too, that are on their way to it.
-    ahead: Ahead,
+    speculative: Speculative,
     /// Those that are on their way, in their order.
     under_way: VecDeque<UnderWay>,
     /// Those that are logged and that the execution hasn't got yet.
@@ -64,7 +64,7 @@ struct Rules {
     /// A commit failed, and may have been done all the same.
     in_doubt: bool,
     /// Who is told what is logged.
-    told: Option<Told>,
+    observer: Option<Observer>,
 }
 
 /// A transaction on its way to the log.
@@ -102,12 +102,12 @@ pub(super) enum Examined {
     /// Its rules are looked up now, in seconds since the Unix epoch; its signature was found to be one of this message, or not.
     Signed { now: u64, message: Option<Felt>, good: bool },
     /// It was executed against a state of the rules, for a time, and nothing else was since.
-    Executed { checked: Result<Checked, Refusal>, ahead: Ahead, time: u64, turn: Turn },
+    Executed { checked: Result<Checked, Refusal>, speculative: Speculative, time: u64, turn: Turn },
 }
 
 /// What a transaction is executed against.
 pub(super) struct Ground {
-    ahead: Ahead,
+    speculative: Speculative,
     time: u64,
     turn: Turn,
 }
@@ -115,9 +115,9 @@ pub(super) struct Ground {
 impl Ground {
     /// Executes it. Takes its time: it belongs on a thread that may wait.
     pub(super) fn execute(self, transaction: &ShardTransaction) -> Examined {
-        let Self { ahead, time, turn } = self;
-        let checked = ahead.read().unwrap_or_else(PoisonError::into_inner).check(transaction, time);
-        Examined::Executed { checked, ahead, time, turn }
+        let Self { speculative, time, turn } = self;
+        let checked = speculative.read().unwrap_or_else(PoisonError::into_inner).check(transaction, time);
+        Examined::Executed { checked, speculative, time, turn }
     }
 }
 
@@ -170,19 +170,19 @@ impl Sequencer {
     pub(super) fn of(
         mut logged: Box<dyn Admission>,
         transactions: &[Logged],
-        told: Option<Told>,
+        observer: Option<Observer>,
     ) -> Result<Self, (u32, Refusal)> {
         let (mut log, mut time) = (Hash::default(), 0);
         for (entry, sequence) in transactions.iter().zip(0..) {
             let taken = logged.take_in(&entry.transaction, entry.time).map_err(|refusal| (sequence, refusal))?;
-            if let (Some(told), Checked::New(change)) = (&told, taken) {
-                told(entry, &change);
+            if let (Some(observer), Checked::New(change)) = (&observer, taken) {
+                observer(entry, &change);
             }
             (log, time) = (entry.extend(log), entry.time);
         }
         let executes = logged.executes();
-        let (ahead, under_way, unfed) = (forked(&*logged), VecDeque::new(), VecDeque::new());
-        let rules = Rules { logged, log, time, ahead, under_way, unfed, in_doubt: false, told };
+        let (speculative, under_way, unfed) = (forked(&*logged), VecDeque::new(), VecDeque::new());
+        let rules = Rules { logged, log, time, speculative, under_way, unfed, in_doubt: false, observer };
         let (turn, round) = (Arc::default(), AtomicU64::new(0));
         Ok(Self { rules: Mutex::new(rules), executes, turn, round, changes: Changes::new() })
     }
@@ -201,16 +201,16 @@ impl Sequencer {
     /// The nonce that an account's next transaction must have; none if it has no say in the shard, or the end event was emitted.
     pub(super) fn due(&self, account: AccountId) -> Option<u64> {
         let rules = self.rules();
-        let ahead = rules.ahead.read().unwrap_or_else(PoisonError::into_inner);
-        let index = ahead.start().account_index(account)?;
-        if ahead.ended() { None } else { ahead.next_nonces().get(index).copied() }
+        let speculative = rules.speculative.read().unwrap_or_else(PoisonError::into_inner);
+        let index = speculative.start().account_index(account)?;
+        if speculative.ended() { None } else { speculative.next_nonces().get(index).copied() }
     }
 
     /// What the signature of a transaction that comes now has to be of; none if it isn't new, needs no check, or something else is wrong with it.
     pub(super) fn message(&self, transaction: &ShardTransaction, now: u64) -> Option<Felt> {
         let rules = self.rules();
-        let ahead = rules.ahead.read().unwrap_or_else(PoisonError::into_inner);
-        match ahead.check_rules(transaction, rules.time(now)) {
+        let speculative = rules.speculative.read().unwrap_or_else(PoisonError::into_inner);
+        match speculative.check_rules(transaction, rules.time(now)) {
             Ok(Checked::New(change)) => change.message(),
             Ok(Checked::Duplicate { .. }) | Err(_) => None,
         }
@@ -224,7 +224,7 @@ impl Sequencer {
     /// What a transaction is executed against that comes now.
     pub(super) fn ground(&self, turn: Turn, now: u64) -> Ground {
         let rules = self.rules();
-        Ground { ahead: rules.ahead.clone(), time: rules.time(now), turn }
+        Ground { speculative: rules.speculative.clone(), time: rules.time(now), turn }
     }
 
     /// Completes when what was on its way is decided, after this call.
@@ -249,11 +249,13 @@ impl Sequencer {
         let (checked, time, signed, _turn) = match examined {
             Examined::Signed { now, message, good } => {
                 let time = rules.time(now);
-                let ahead = rules.ahead.read().unwrap_or_else(PoisonError::into_inner);
-                (ahead.check_rules(transaction, time), time, Some((message, good)), None)
+                let speculative = rules.speculative.read().unwrap_or_else(PoisonError::into_inner);
+                (speculative.check_rules(transaction, time), time, Some((message, good)), None)
             }
             // A commit has failed since: what it was executed against isn't there any more.
-            Examined::Executed { ahead, .. } if !Arc::ptr_eq(&ahead, &rules.ahead) => return Ok(Entered::Unchecked),
+            Examined::Executed { speculative, .. } if !Arc::ptr_eq(&speculative, &rules.speculative) => {
+                return Ok(Entered::Unchecked);
+            }
             Examined::Executed { checked, time, turn, .. } => (checked, time, None, Some(turn)),
         };
         let change = match checked? {
@@ -274,7 +276,7 @@ impl Sequencer {
         let (reverted, transaction) = (change.reverted(), transaction.clone());
         let logged = Logged { transaction, time, reverted };
         let log = logged.extend(before);
-        rules.ahead.write().unwrap_or_else(PoisonError::into_inner).apply(change.clone());
+        rules.speculative.write().unwrap_or_else(PoisonError::into_inner).apply(change.clone());
         rules.under_way.push_back(UnderWay { logged, change, log });
         let round = self.round();
         // Still locked: the queue has the order of the places.
@@ -290,8 +292,8 @@ impl Sequencer {
     pub(super) fn logged(&self) {
         let mut rules = self.rules();
         if let Some(UnderWay { logged, change, log }) = rules.under_way.pop_front() {
-            if let Some(told) = &rules.told {
-                told(&logged, &change);
+            if let Some(observer) = &rules.observer {
+                observer(&logged, &change);
             }
             rules.logged.apply(change);
             (rules.log, rules.time) = (log, logged.time);
@@ -305,7 +307,7 @@ impl Sequencer {
     pub(super) fn failed(&self, round: u64) {
         let mut rules = self.rules();
         if self.round.compare_exchange(round, round + 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            rules.ahead = forked(&*rules.logged);
+            rules.speculative = forked(&*rules.logged);
             rules.under_way.clear();
             rules.in_doubt = true;
         }
@@ -345,12 +347,12 @@ impl Sequencer {
         if !doubtful(&rules) {
             return Ok(());
         }
-        if let Some(told) = &rules.told {
-            changes.iter().for_each(|(entry, change)| told(entry, change));
+        if let Some(observer) = &rules.observer {
+            changes.iter().for_each(|(entry, change)| observer(entry, change));
         }
         (rules.logged, rules.log, rules.time) = (logged, log, time);
         rules.unfed.extend(transactions.iter().cloned());
-        rules.ahead = forked(&*rules.logged);
+        rules.speculative = forked(&*rules.logged);
         rules.in_doubt = false;
         drop(rules);
         self.changes.announce();

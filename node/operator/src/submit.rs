@@ -4,6 +4,7 @@ use super::{
     Operator,
     error::OperatorError,
     events::{ShardEnded, TransactionAccepted, TransactionFailed, TransactionRefused},
+    receipt::receipt,
     run::Run,
     sequencer::{Entered, Examined, Sequencer, Taken},
     steps::part,
@@ -14,28 +15,13 @@ use shardwire_model::{
     life::{Life, Step},
 };
 use shardwire_program::Refusal;
-use shardwire_protocols::{
-    Signed,
-    ingress::{Outcome, Receipt, ReceiptContent},
-};
+use shardwire_protocols::ingress::{Outcome, Receipt};
 use shardwire_store::{
     Pending, Reservation, StoreError, Write,
     records::{LogKey, TRANSACTIONS},
 };
-use shardwire_transport::Identity;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::sleep};
-
-/// The operator's word on a transaction.
-pub(super) fn receipt(
-    identity: &Identity,
-    shard: ShardId,
-    transaction: &ShardTransaction,
-    outcome: Outcome,
-) -> Receipt {
-    let (hash, account, nonce) = (transaction.hash(), transaction.account(), transaction.nonce());
-    Signed::by(identity, ReceiptContent { shard, transaction: hash, account, nonce, outcome })
-}
 
 /// Why a transaction isn't in a shard's log, or not by this.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +44,7 @@ impl From<StoreError> for NotIncluded {
 }
 
 impl Operator {
-    /// Has a transaction included, for who has no session here. What it gives is the receipt, once the transaction is durable and its watcher told. It
+    /// Has a transaction included, for a caller without a session. What it gives is the receipt, once the transaction is durable and its watcher told. It
     /// goes on if nobody waits for it.
     ///
     /// # Errors
@@ -151,10 +137,10 @@ impl Run {
             }
         };
         // A client that goes away takes nothing with it: what is logged is fed.
-        let (told, outcome) = oneshot::channel();
+        let (answer, outcome) = oneshot::channel();
         let (run, (taken, logged)) = (self.clone(), pending);
         self.host.tasks.spawn(async move {
-            let _ = told.send(run.follow(taken, logged).await);
+            let _ = answer.send(run.follow(taken, logged).await);
         });
         Ok(Submitted::UnderWay(outcome))
     }
@@ -255,17 +241,20 @@ impl Run {
     pub(super) async fn certain(self: &Arc<Self>) -> Result<(), OperatorError> {
         let sequencer = self.sequencer()?;
         let Some(from) = sequencer.doubt() else { return Ok(()) };
-        let life = self.host.store.life(part(self.shard))?;
-        let mut logged = Vec::new();
-        for sequence in from.. {
-            let key = LogKey { shard: self.shard, sequence };
-            let Some(entry) = self.host.store.get(&TRANSACTIONS, &key)? else { break };
-            logged.push(entry);
-        }
-        let taking = sequencer.clone();
-        let taken = self.host.work.run(move || taking.take_in(from, &logged)).await;
-        let taken = taken.ok_or_else(|| OperatorError::Thread(std::io::Error::other("it ended")))?;
-        taken.map_err(|(sequence, refusal)| OperatorError::not_replayed(self.shard, sequence, refusal))?;
+        let (store, shard, taking) = (self.host.store.clone(), self.shard, sequencer.clone());
+        let take = move || {
+            let life = store.life(part(shard))?;
+            let mut logged = Vec::new();
+            for sequence in from.. {
+                let Some(entry) = store.get(&TRANSACTIONS, &LogKey { shard, sequence })? else { break };
+                logged.push(entry);
+            }
+            let taken = taking.take_in(from, &logged);
+            taken.map_err(|(sequence, refusal)| OperatorError::not_replayed(shard, sequence, refusal))?;
+            Ok::<_, OperatorError>(life)
+        };
+        let taken = self.host.work.run(take).await;
+        let life = taken.ok_or_else(|| OperatorError::Thread(std::io::Error::other("it ended")))??;
         self.state().lives(&life);
         // What was taken in is fed, also if who asked goes away.
         let run = self.clone();

@@ -44,7 +44,7 @@ impl Watched {
         self.clock.heard(PeerId([peer; 32]), right.wall().ahead_of(self.clock.steady()));
     }
 
-    /// It tells that for so long.
+    /// How long it tells that.
     async fn hears_for(&self, peer: u8, right: &SetWall, length: Duration) {
         for _ in 0..length.as_secs() / 10 {
             self.hears(peer, right);

@@ -29,7 +29,7 @@ use shardwire_model::{
 };
 use shardwire_store::{
     Write,
-    records::{INTENTS, Intent, VERDICTS, Verdict},
+    records::{INTENTS, Intent, KeptVerdict, VERDICTS},
 };
 use shardwire_world::{MAX_SHARD_PAGE, Operation, Refusal, Settlement, ShardStage, ShardState, Ticket, decided};
 use std::{
@@ -190,7 +190,7 @@ impl Settler {
         }
     }
 
-    /// Has the World do what was noted, and waits so long for its decision.
+    /// Has the World do what was noted, and waits at most this long for its decision.
     async fn conclude(
         self: &Arc<Self>,
         turn: Turn<ShardId>,
@@ -275,7 +275,7 @@ impl Settler {
         self: &Arc<Self>,
         shard: ShardId,
         output: Output,
-        verdict: &Verdict,
+        verdict: &KeptVerdict,
     ) -> Result<Applied, SettlerError> {
         let turn = match self.ready(shard).await {
             Err(SettlerError::Pending { .. }) => return Ok(Applied::Pending),
@@ -285,7 +285,7 @@ impl Settler {
             // While the proof was fetched.
             return Ok(Applied::Not(Objection::Ended(ended)));
         }
-        let Verdict { proof, prover, .. } = *verdict;
+        let KeptVerdict { proof, prover, .. } = *verdict;
         let intent = Intent::Settle { proof, output };
         let (host, now, verdict) = (self.host.clone(), self.host.clock.now(), verdict.clone());
         let verified = self.intend(&turn, &intent, move |write| {

@@ -24,7 +24,7 @@ use shardwire_proving::verify::Verify;
 use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_store::{
     Store, Work,
-    records::{INTENTS, Intent, LAYOUT, Verdict},
+    records::{INTENTS, Intent, KeptVerdict, LAYOUT},
 };
 use shardwire_transport::Identity;
 use shardwire_world::{
@@ -194,8 +194,8 @@ pub(super) fn output_of(record: &ShardRecord) -> Output {
     }
 }
 
-pub(super) fn verdict(proof: Hash) -> Verdict {
-    Verdict { proof, prover: identity(3).peer(), bytes: 1000, verify_us: 5, fault: None }
+pub(super) fn verdict(proof: Hash) -> KeptVerdict {
+    KeptVerdict { proof, prover: identity(3).peer(), bytes: 1000, verify_us: 5, fault: None }
 }
 
 pub(super) async fn gold(world: &dyn World) -> (Felt, u128, Option<ShardId>) {

@@ -141,7 +141,7 @@ impl Settler {
         }
     }
 
-    /// Whether a shard can begin: the state that it names can be opened, and its classes are what they are said to be. That is known within so long, or not yet.
+    /// Whether a shard can begin: the state that it names can be opened, and its classes are what they are said to be. That is known within this time, or not yet.
     ///
     /// # Errors
     /// [`SettlerError::Origin`] if not, [`SettlerError::Opening`] if that isn't known yet.

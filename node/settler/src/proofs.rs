@@ -21,7 +21,7 @@ use shardwire_proving::settle::{Disbelief, OutputMismatch};
 use shardwire_reputation::{Blame, Breach, Event, Work};
 use shardwire_store::{
     StoreError, Write,
-    records::{KeptCause, VERDICTS, Verdict},
+    records::{KeptCause, KeptVerdict, VERDICTS},
 };
 use shardwire_transport::Initiator;
 use shardwire_world::{Refusal, ShardRecord, ShardState};
@@ -144,7 +144,7 @@ impl Settler {
         // One thread was at it all the time, so that is what of a processor it took at most.
         self.host.peers.note(prover, &Event::Spent { bytes: 0, cpu: took });
         let verify_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let verdict = Verdict { proof, prover, bytes: u64::from(bytes), verify_us, fault: None };
+        let verdict = KeptVerdict { proof, prover, bytes: u64::from(bytes), verify_us, fault: None };
 
         let applied = match checked {
             Err(objection) => Applied::Not(objection),
@@ -180,7 +180,7 @@ impl Settler {
                 let (code, error) = (objection.code(), objection.to_string());
                 self.events.emit(ProofDisputed { shard, prover, proof, code, error });
                 let blamed = blame_of(&objection);
-                let kept = Verdict { fault: Some(KeptCause::of(&objection)), ..verdict };
+                let kept = KeptVerdict { fault: Some(KeptCause::of(&objection)), ..verdict };
                 let accusation = (blamed == Some(Blame::Peer)).then(|| {
                     let announcement = offered.announcement().clone();
                     let proof = BadProof { announcement, start, before, bytes: proof_bytes };

@@ -5,7 +5,7 @@ use shardwire_model::{
     Cause, Felt, PeerId, SegmentId, ShardId, Slot, Stage,
     life::{AbortCause, Step},
 };
-use shardwire_store::records::{INTENTS, Intent, KeptCause, VERDICTS, Verdict};
+use shardwire_store::records::{INTENTS, Intent, KeptCause, KeptVerdict, VERDICTS};
 use shardwire_world::{Refusal, Settlement, ShardState, StorageEntry};
 use std::{collections::BTreeSet, sync::PoisonError};
 
@@ -21,7 +21,7 @@ pub struct SettlementStatus {
     /// The program that is to be proven, once the World has started the shard.
     pub program: Option<Felt>,
     /// The verdict on the proof of it that holds, if one was verified. Anybody can send one that doesn't: that is its sender's, and not told of the shard.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<KeptVerdict>,
     /// What the World settled.
     pub settlement: Option<Settlement>,
     /// What it waits for, or what went wrong last.
@@ -71,7 +71,7 @@ impl Settler {
             }));
         };
         let life = self.life(shard)?;
-        let verified = |verdict: &Verdict| verifies(&life, verdict.proof);
+        let verified = |verdict: &KeptVerdict| verifies(&life, verdict.proof);
         let verdict = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?.filter(verified);
         // What was wrong with a proof is of no interest once the shard is over, unless that ended it.
         let ended_it = matches!(life.step(Stage::Aborted), Some(Step::Aborted { why: AbortCause::Unmergeable }));

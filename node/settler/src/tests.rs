@@ -248,7 +248,7 @@ async fn a_strangers_bad_proof_is_not_the_shards_error_and_hides_no_verdict() {
     assert!(matches!(offers(&settler, 2, lie(2)).await, Reply::Disputed(_)));
     assert_eq!(shown().await, (None, None));
     let (proof, prover, segment) = (Hash::of(b"it holds"), identity(4).peer(), SegmentId::first(start.shard));
-    let verdict = shardwire_store::records::Verdict { proof, prover, bytes: 1, verify_us: 1, fault: None };
+    let verdict = shardwire_store::records::KeptVerdict { proof, prover, bytes: 1, verify_us: 1, fault: None };
     let put = move |write: &mut Write<'_>| Ok(write.put(&VERDICTS, &segment, &verdict)?);
     settler.advance(start.shard, Step::Verified { proof, prover }, put).await.unwrap();
     assert!(matches!(offers(&settler, 3, lie(3)).await, Reply::Disputed(_)));
@@ -332,7 +332,7 @@ async fn a_proof_of_another_segment_decides_nothing_about_the_first() {
     assert!(matches!(reply, Reply::Skipped { reason: SkipReason::OtherJob, .. }), "{reply:?}");
     let [first, second] = [0, 1].map(|segment| SegmentId { shard: start.shard, segment });
     // What is noted of the second one isn't the first one's.
-    let verdict = shardwire_store::records::Verdict {
+    let verdict = shardwire_store::records::KeptVerdict {
         proof: Hash::of(&bytes),
         prover: identity(2).peer(),
         bytes: 1,

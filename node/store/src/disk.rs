@@ -222,7 +222,7 @@ impl SystemDisk {
         Ok(Backend::new(backend))
     }
 
-    /// Gives a complete file its name. The only place that does.
+    /// Gives a complete file its name.
     fn appear(partial: &Path, path: &Path, durable: bool) -> Result<(), DiskError> {
         fs::rename(partial, path).map_err(DiskError::of(path, "renamed"))?;
         if durable {

@@ -19,8 +19,8 @@ use shardwire_store::{
     records::{
         ACCUSED, ASSIGNED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart,
         Executed, Figures, HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptCause, KeptEvidence,
-        LAYOUT, LEASES, LEASES_SEEN, LeaseKey, LogKey, Manifest, PEERS, RUNS, SignedBytes, SignedEntry, StoredChunk,
-        TRANSACTIONS, TraceLease, VERDICTS, Verdict, WORDS, WireFelt,
+        KeptVerdict, LAYOUT, LEASES, LEASES_SEEN, LeaseKey, LogKey, Manifest, PEERS, RUNS, SignedBytes, SignedEntry,
+        StoredChunk, TRANSACTIONS, TraceLease, VERDICTS, WORDS, WireFelt,
     },
 };
 use std::{
@@ -159,7 +159,7 @@ fn samples(path: &Path) -> Samples {
     samples.put(
         &VERDICTS,
         &segment,
-        &Verdict { proof: Hash::of(b"proof"), prover: peer, bytes: 300, verify_us: 400, fault },
+        &KeptVerdict { proof: Hash::of(b"proof"), prover: peer, bytes: 300, verify_us: 400, fault },
     );
     samples.put(&LEASES_SEEN, &LeaseKey { job, epoch: 300 }, &signed);
     let entry = SignedEntry { form: EntryForm::Second, signed };

@@ -22,7 +22,7 @@ impl Origins for Geneses {
         let ordered = start.for_contracts().map_err(OriginError::refused)?;
         let genesis = self.find(terms.genesis).map_err(OriginError::unable)?;
         fit(&*genesis, &ordered).map_err(cannot)?;
-        Ok(Some(Box::new(Begun(genesis))))
+        Ok(Some(Box::new(GenesisOrigin(genesis))))
     }
 }
 
@@ -32,9 +32,9 @@ fn cannot(error: GenesisError) -> OriginError {
 
 /// A genesis that a shard begins from.
 #[derive(Debug)]
-struct Begun(Arc<Genesis>);
+struct GenesisOrigin(Arc<Genesis>);
 
-impl Origin for Begun {
+impl Origin for GenesisOrigin {
     fn storage(&self, contract: ContractId, key: Key) -> Result<Felt, OriginError> {
         self.0.storage_at(contract, key).map_err(OriginError::unable)
     }

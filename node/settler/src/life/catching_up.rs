@@ -20,7 +20,7 @@ use shardwire_model::{
 };
 use shardwire_store::{
     Write,
-    records::{INTENTS, Intent, KeptCause, VERDICTS, Verdict},
+    records::{INTENTS, Intent, KeptCause, KeptVerdict, VERDICTS},
 };
 use shardwire_world::events::{Kind, OperationFinal, OperationPending, OperationRefused, OperationSubmitted};
 use shardwire_world::{MergeError, Receipt, Refusal, Standing, Ticket};
@@ -164,7 +164,7 @@ impl Settler {
             if let Some((proof, fault)) = disputed
                 && let Some(verdict) = write.get(&VERDICTS, &segment)?.filter(|verdict| verdict.proof == proof)
             {
-                write.put(&VERDICTS, &segment, &Verdict { fault: Some(fault), ..verdict })?;
+                write.put(&VERDICTS, &segment, &KeptVerdict { fault: Some(fault), ..verdict })?;
             }
             match ends {
                 true => write.put(&INTENTS, &segment, &Intent::Abort { reason: AbortReason::Unmergeable })?,
@@ -204,11 +204,9 @@ fn is_unsettleable(intent: &Intent, refusal: &Refusal) -> bool {
 fn is_unmergeable(refusal: &Refusal) -> bool {
     match refusal {
         Refusal::Merge(MergeError::Unbalanced { .. }) => false,
-        Refusal::Merge(_)
-        | Refusal::Program { .. }
-        | Refusal::Segment { .. }
-        | Refusal::Before { .. }
-        | Refusal::NotEnded { .. } => true,
+        Refusal::Merge(_) | Refusal::Program { .. } => true,
+        // The proof was compared with the World's own record of the shard before it came here.
+        Refusal::Segment { .. } | Refusal::Before { .. } | Refusal::NotEnded { .. } => false,
         // It is over, or unknown here: there is nothing to abort.
         Refusal::UnknownShard { .. }
         | Refusal::AlreadySettled { .. }

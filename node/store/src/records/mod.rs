@@ -34,7 +34,7 @@ pub use operator::{
 };
 pub use prover::{Figures, JOB_LEASES, JOBS, Job, MAX_DISPUTES, Manifest};
 use serde::{Deserialize, Serialize};
-pub use settler::{HANDOFFS, Handoff, INTENTS, Intent, LEASES_SEEN, LeaseKey, VERDICTS, Verdict};
+pub use settler::{HANDOFFS, Handoff, INTENTS, Intent, KeptVerdict, LEASES_SEEN, LeaseKey, VERDICTS};
 use shardwire_model::{Cause, Coded, Felt, SegmentId, ShardId, felt};
 
 /// What a node's file holds.

@@ -13,7 +13,7 @@ tables! {
     /// What is about to be done in the World.
     INTENTS: SegmentId => Intent = ("settler.intents", 2);
     /// Verdicts on proofs.
-    VERDICTS: SegmentId => Verdict = ("settler.verdicts", 1);
+    VERDICTS: SegmentId => KeptVerdict = ("settler.verdicts", 1);
     /// Leases that provers showed, to be compared.
     LEASES_SEEN: LeaseKey => SignedBytes = ("settler.leases", 1);
 }
@@ -101,7 +101,7 @@ pub(super) const INTENTS_FROM_1: Migration = Migration {
 
 /// What a settler keeps of a proof that it has verified: whether the proof holds, and what that took.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct KeptVerdict {
     /// The content hash of the proof.
     pub proof: Hash,
     /// Who made it.
