@@ -10,15 +10,15 @@
 //! - A **server half** is a function `serve(session, &handler)` that runs to the session's end. The handler is the domain's side. A future
 //!   that a handler returns may be dropped at any await: questions are held for at most [`HOLD`](timing::HOLD).
 //!
-//! | protocol | initiator → responder | module |
+//! | protocol | initiator → responder | for |
 //! |---|---|---|
-//! | handshake | both, first on a connection | [`handshake`] |
-//! | handoff | operator → settler | [`handoff`] |
-//! | ingress | client → operator | [`ingress`] |
-//! | trace | prover → operator | [`trace`] |
-//! | proof | settler → prover | [`proof`] |
-//! | keepalive | both | [`keepalive`] |
-//! | administration | command line → node | [`administration`] |
+//! | [`handshake`] | the peer that dialled → the other | who are you, what do we both speak; once, first |
+//! | [`handoff`] | operator → settler | shards to execute |
+//! | [`ingress`] | client → operator | transactions and their receipts |
+//! | [`trace`] | prover → operator | a job and its witness |
+//! | [`proof`] | settler → prover | a proof, its receipt or dispute |
+//! | [`keepalive`] | each → the other | liveness, round trip, clocks |
+//! | [`administration`] | command line → node | status and commands; shards, their ends and their histories; the World; what a node thinks of its peers |
 //!
 //! [`catalogue`] lists them for tools, [`describe`] shows what their types say, [`dissect`] reads recorded bytes;
 //! [`evidence`] is what signed statements show against their signer. Limits are computed from the bounds of the model,

@@ -1,4 +1,4 @@
-//! The half of who asks.
+//! The half that asks.
 
 use super::{
     Administration, AdministrationError, Bye, HistoryCursor, NodeStatus, Overview, PeerStatus, PeerView, Request,

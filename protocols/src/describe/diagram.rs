@@ -4,7 +4,7 @@ use super::{Description, Speaker, StateSummary};
 use std::fmt::Write as _;
 
 impl Description {
-    /// A `stateDiagram-v2`: the states with who speaks in them, the messages between them, the beginning and the end.
+    /// A `stateDiagram-v2`: the states with the side that speaks in them, the messages between them, the beginning and the end.
     #[must_use]
     pub fn mermaid(&self) -> String {
         let mut text = String::from("stateDiagram-v2\n");

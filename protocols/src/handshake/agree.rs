@@ -91,7 +91,7 @@ impl fmt::Display for Side {
     }
 }
 
-/// Why two peers can't work together. Its words are the same on both sides, so they name the sides by who dialled.
+/// Why two peers can't work together. Its words are the same on both sides, so they name the side that dialled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
     /// The two belong to different networks.

@@ -32,7 +32,7 @@ pub struct Hello {
     /// The network it belongs to.
     #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
     pub network: String,
-    /// The hash of its World's identity: its genesis, its settlers, its programs. None for who has no World, such as a client.
+    /// The hash of its World's identity: its genesis, its settlers, its programs. None for a peer without a World, such as a client.
     pub world: Option<Hash>,
     /// Program and version, for people.
     #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]

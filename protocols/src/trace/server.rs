@@ -35,7 +35,11 @@ pub enum ChunkAnswer {
 /// The operator's side: jobs, leases and chunks.
 pub trait Handler: Sync {
     /// Waits until there is a job for this prover, one that it has begun before others. May be dropped while it waits.
-    fn offer(&self, prover: PeerId, begun: &[ResumableJob]) -> impl Future<Output = Result<JobOffer, Failure>> + Send;
+    fn offer(
+        &self,
+        prover: PeerId,
+        resumable: &[ResumableJob],
+    ) -> impl Future<Output = Result<JobOffer, Failure>> + Send;
 
     /// Leases the job to the prover: makes a new epoch durable, then signs. A prover that holds the lease and claims again (its
     /// connection broke) gets a new epoch too.

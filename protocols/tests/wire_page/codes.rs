@@ -3,7 +3,7 @@
 //! Every code in them belongs to an area (`SW-AREA-NNN`), and every area is in one of three lists here: codes that go over the wire and are listed
 //! on the page with their words; rules of protocols, which the page names where it explains them; and codes that no peer is told.
 
-use shardwire_protocols::describe::markdown;
+use shardwire_protocols::{catalogue, describe::markdown};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -54,8 +54,13 @@ const TOLD: [(&str, &str); 28] = [
     ("WORLD", "a settler's World: a `Failed`, a `Dispute`, a shard's `error`"),
 ];
 
-/// Areas of rules that a peer breaks: reported by the one that sees it, and named on the page.
-const RULES: [&str; 6] = ["HANDOFF", "INGRESS", "KEEPALIVE", "PROOF", "SESSION", "TRACE"];
+/// Areas of rules that a peer breaks: reported by the one that sees it, and named on the page. They are sessions' and those of each protocol whose area
+/// isn't among the others.
+fn rules() -> Vec<String> {
+    let protocols = catalogue::all().into_iter().map(|entry| entry.name.to_uppercase());
+    let others = |area: &String| !TOLD.iter().map(|(area, _)| *area).chain(KEPT).any(|it| it == area);
+    std::iter::once("SESSION".to_owned()).chain(protocols.filter(others)).collect()
+}
 
 /// Areas that no peer is told: the command line's, the client's, a file's, an address', this peer's own opinion of others.
 const KEPT: [&str; 21] = [
@@ -308,8 +313,10 @@ pub(crate) fn chapter() -> String {
 
 #[test]
 fn every_code_is_told_a_rule_or_kept() {
-    let known: BTreeSet<&str> = TOLD.iter().map(|(area, _)| *area).chain(RULES).chain(KEPT).collect();
-    assert_eq!(known.len(), TOLD.len() + RULES.len() + KEPT.len(), "an area is in two lists");
+    let rules = rules();
+    let rules = rules.iter().map(String::as_str);
+    let known: BTreeSet<&str> = TOLD.iter().map(|(area, _)| *area).chain(rules.clone()).chain(KEPT).collect();
+    assert_eq!(known.len(), TOLD.len() + rules.len() + KEPT.len(), "an area is in two lists");
     let sources = sources();
     let codes = all(&sources);
     let unknown: BTreeSet<&str> = codes.iter().map(|code| area(code)).filter(|area| !known.contains(area)).collect();
@@ -320,8 +327,9 @@ fn every_code_is_told_a_rule_or_kept() {
 fn every_rule_that_a_peer_can_break_is_on_the_page() {
     let page = fs::read_to_string(root().join("docs/wire.md")).unwrap();
     let codes = all(&sources());
-    let missing: Vec<&String> =
-        codes.iter().filter(|code| RULES.contains(&area(code)) && !page.contains(code.as_str())).collect();
+    let rules = rules();
+    let is_rule = |code: &&String| rules.iter().any(|it| it == area(code));
+    let missing: Vec<&String> = codes.iter().filter(|code| is_rule(code) && !page.contains(code.as_str())).collect();
     assert!(missing.is_empty(), "docs/wire.md doesn't name {missing:?}");
 }
 

@@ -91,6 +91,21 @@ fn resets() -> String {
     )
 }
 
+/// The table on the page of the protocols, which has a row of each.
+fn purposes() -> String {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let rows: Vec<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! |"))
+        .map(|row| format!("|{row}").replace(['[', ']'], ""))
+        .collect();
+    for entry in catalogue::all() {
+        let named = format!("| `{}` |", entry.name);
+        assert_eq!(rows.iter().filter(|row| row.starts_with(&named)).count(), 1, "a row of {}", entry.name);
+    }
+    rows.join("\n")
+}
+
 fn replaced(page: &str, name: &str, content: &str) -> String {
     let (begin, end) = (format!("<!-- begin generated: {name} -->\n"), format!("<!-- end generated: {name} -->"));
     let (before, rest) = page.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
@@ -109,6 +124,7 @@ fn the_page_says_what_the_types_say() {
         ("contexts", contexts()),
         ("types", derived.types),
         ("resets", resets()),
+        ("purposes", purposes()),
         ("quotas", numbers::quotas()),
         ("admission", numbers::admission()),
         ("codes", codes::chapter()),

@@ -123,24 +123,21 @@ impl administration::Handler for Peer {
     async fn handle(&self, _: PeerId, request: Request) -> Result<Response, Failed> {
         Ok(match request {
             Request::Node(node::Request::Stop) => node::Response::Stopping.into(),
-            Request::Node(_) => return Err(unable()),
-            Request::Shard(request) => match request {
-                shard::Request::Start { .. } => {
-                    let start = Box::new(start(RESPONDER));
-                    shard::Response::Started { start, left_s: 60, operator_connected: true }.into()
-                }
-                shard::Request::Abort { .. } => shard::Response::Aborted { at: self.now() }.into(),
-                shard::Request::Retry { .. } => shard::Response::Retried { jobs: 1 }.into(),
-                shard::Request::Status { .. } => shard::Response::Shards(vec![ShardStatus::new(
-                    start(RESPONDER).shard,
-                    Role::Operator,
-                    identity(RESPONDER).peer(),
-                )])
-                .into(),
-                shard::Request::History { shard, .. } => {
-                    shard::Response::History { entries: vec![born(shard)], more: false }.into()
-                }
-            },
+            Request::Shard(shard::Request::Start { .. }) => {
+                let start = Box::new(start(RESPONDER));
+                shard::Response::Started { start, left_s: 60, operator_connected: true }.into()
+            }
+            Request::Shard(shard::Request::Abort { .. }) => shard::Response::Aborted { at: self.now() }.into(),
+            Request::Shard(shard::Request::Retry { .. }) => shard::Response::Retried { jobs: 1 }.into(),
+            Request::Shard(shard::Request::Status { .. }) => shard::Response::Shards(vec![ShardStatus::new(
+                start(RESPONDER).shard,
+                Role::Operator,
+                identity(RESPONDER).peer(),
+            )])
+            .into(),
+            Request::Shard(shard::Request::History { shard, .. }) => {
+                shard::Response::History { entries: vec![born(shard)], more: false }.into()
+            }
             Request::World(world::Request::Storage { after }) => {
                 let (key, kind, value) = (Key(Felt::ONE), Kind::Counter, Felt::TWO);
                 let page =
@@ -148,15 +145,16 @@ impl administration::Handler for Peer {
                 let (storage, more) = if after.is_none() { (vec![page], true) } else { (vec![], false) };
                 world::Response::Storage { storage, more }.into()
             }
-            Request::Peer(request) => match request {
-                peer::Request::Links => peer::Response::Links(vec![]).into(),
-                peer::Request::List { .. } => peer::Response::Peers { peers: vec![], more: false }.into(),
-                peer::Request::Evidence { from: 0, .. } => {
-                    peer::Response::Evidence { bytes: 3, part: vec![1, 2] }.into()
-                }
-                peer::Request::Evidence { .. } => peer::Response::Evidence { bytes: 3, part: vec![3] }.into(),
-                _ => return Err(unable()),
-            },
+            Request::Peer(peer::Request::Links) => peer::Response::Links(vec![]).into(),
+            Request::Peer(peer::Request::List { .. }) => peer::Response::Peers { peers: vec![], more: false }.into(),
+            Request::Peer(peer::Request::Evidence { from: 0, .. }) => {
+                peer::Response::Evidence { bytes: 3, part: vec![1, 2] }.into()
+            }
+            Request::Peer(peer::Request::Evidence { .. }) => {
+                peer::Response::Evidence { bytes: 3, part: vec![3] }.into()
+            }
+            // What is asked by people alone.
+            _ => return Err(unable()),
         })
     }
 }
