@@ -51,7 +51,7 @@ impl Workshop {
         fs::rename(beside, self.program()).expect("in its place");
     }
 
-    /// Waits until the worker was started so often; the process that it is.
+    /// Waits until the worker was started this many times; the process that it is.
     async fn started(&self, times: usize) -> String {
         let end = Instant::now() + PATIENCE;
         loop {

@@ -1,7 +1,7 @@
 //! Talking to nodes from outside: what the command line, `testnet` and other programs use.
 //!
 //! - [`NodeClient`] asks the node that runs in a data folder, as that folder's identity, and tells it what to do.
-//! - [`submit`] sends signed transactions of any form to a shard's operator and collects a signed receipt for each; [`play`] signs those anew that a refused one before them made useless.
+//! - [`submit`] sends signed transactions of any form to a shard's operator and collects a signed receipt for each; [`submit_and_resign`] signs those anew that a refused one before them made useless.
 //!
 //! A client dials, it isn't dialled; it greets as a peer without a role, so that nodes serve it and ask nothing of it. It believes
 //! only the peer it was told to dial, and of that peer only what it signed. Receipts that contradict each other end a submission, and are evidence.

@@ -5,7 +5,7 @@
 //!
 //! Transactions of the fixed rules, INVOKEs and session calls go the same way.
 //!
-//! Who has the players' keys [plays](play) instead: what was refused only because it follows a refused transaction of its account is [signed anew](super::resign), in at most
+//! A caller with the players' keys [submits and signs again](submit_and_resign) instead: what was refused only because it follows a refused transaction of its account is [signed anew](super::resign), in at most
 //! [`MAX_ROUNDS`] rounds. The transaction that ends the shard waits until everything before it has its last receipt, so that it ends nothing too early and does end it.
 
 use super::{ClientError, Dialler, Target, link::Link, receipts::Receipts, resign::Signers};
@@ -84,7 +84,7 @@ pub async fn submit<T: Clone + Into<ShardTransaction>>(
     Ok(work.report(reconnections))
 }
 
-/// As [`submit`], for who has the keys of the accounts: what is refused only because a transaction of its account before it was, is signed anew. What ends
+/// As [`submit`], for a caller that has the keys of the accounts: what is refused only because a transaction of its account before it was, is signed anew. What ends
 /// the shard goes last, when all before it has a receipt that stays.
 ///
 /// # Errors

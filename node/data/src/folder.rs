@@ -198,7 +198,7 @@ fn partial_announcement(path: &Path) -> PathBuf {
     path.with_extension("json.partial")
 }
 
-/// A data folder that is looked at until dropped: nobody runs there so long, and nothing in it changes. It need not be writable, nor belong to this user.
+/// A data folder that is looked at: until this is dropped no node runs there, and nothing in it changes. It need not be writable, nor belong to this user.
 #[derive(Debug)]
 pub struct Look {
     paths: DataPaths,

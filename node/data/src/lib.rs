@@ -4,7 +4,7 @@
 //! DIR/                 mode 0700
 //!   shardwire.toml     the configuration
 //!   identity.key       the ed25519 key, mode 0600
-//!   identity.pub       the node's id: whose folder it is, for who may not read the key
+//!   identity.pub       the node's id: whose folder it is, for a user that may not read the key
 //!   node.redb          what the roles have promised
 //!   node.used          that there was a node.redb: without one the folder is refused then
 //!   world.json         which World the node belongs to: its genesis' hash, its settlers, its programs

@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(whole(&store, accused, 3), None);
     }
 
-    /// How an accusation is stored is no business of who asks for it: a message may carry more or less.
+    /// How an accusation is stored is no business of the peer that asks for it: a message may carry more or less.
     #[tokio::test]
     async fn an_accusation_is_read_from_whatever_byte_on() {
         let (store, accused) = (store(), peer(1));

@@ -21,7 +21,7 @@
 //!
 //! **Bounds:** [`MAX_SERIES`] a family; the number of families is fixed by the code; [`MAX_CONDITIONS`]. Nothing is stored but counters. Of one event
 //! [`LINES_AT_ONCE`] lines may come at once and then one every [`LINE_EVERY`], whatever peers do; the rest is counted, in `shardwire_telemetry_lines_held_back_total`,
-//! and the next line says how many there were. Lines below info are only written for who asks for them, and all of them are.
+//! and the next line says how many there were. Lines below info are only written where they are asked for, and all of them are.
 //!
 //! ```
 //! use shardwire_telemetry::{Telemetry, events, labels};

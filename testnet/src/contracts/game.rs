@@ -107,7 +107,7 @@ pub(crate) enum Deed {
     Roll(u32),
     /// Rolls dice that break, which is forgiven.
     BreakDice,
-    /// Fails.
+    /// Fails at the top: the transaction is reverted.
     Doom,
     /// Ends the game.
     Finish,

@@ -160,7 +160,7 @@ fn retries_wait(events: &[Seen]) -> Option<Failure> {
 fn buffers_stay_within_bounds(events: &[Seen]) -> Option<Failure> {
     let too_much = |event: &telemetry::Seen| {
         event.get::<SessionFailed>().is_some_and(|it| it.failing == Failing::Pipeline)
-            || event.get::<PullEnded>().is_some_and(|it| it.ahead > trace::DEPTH)
+            || event.get::<PullEnded>().is_some_and(|it| it.most_outstanding > trace::DEPTH)
             || event.get::<Overloaded>().is_some()
     };
     let found = events.iter().find(|seen| too_much(&seen.event));
@@ -200,7 +200,7 @@ fn only_settlers_decide(settlers: &BTreeSet<PeerId>, events: &[Seen]) -> Option<
     Some(Failure::of("only_settlers_decide", format!("{:?}", presumed.event)))
 }
 
-/// A prover takes no job that no settler has assigned to who offers it.
+/// A prover takes no job that no settler has assigned to the peer that offers it.
 fn no_made_up_job_is_taken(inventors: &BTreeSet<PeerId>, events: &[Seen]) -> Option<Failure> {
     let taken = events.iter().filter_map(|seen| seen.event.get::<JobTaken>());
     let made_up = taken.into_iter().find(|taken| inventors.contains(&taken.operator))?;
@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(buffers_stay_within_bounds(&[seen(1, failed_with(Failing::Handler))]), None);
         let overloaded = Overloaded { tier: Tier::Low, waiting: 9, late: Duration::ZERO, memory: 1 };
         fires(buffers_stay_within_bounds(&[seen(1, overloaded)]), check);
-        let pulled = |ahead| [seen(1, PullEnded { job: JOB, ahead })];
+        let pulled = |most_outstanding| [seen(1, PullEnded { job: JOB, most_outstanding })];
         fires(buffers_stay_within_bounds(&pulled(trace::DEPTH + 1)), check);
         assert_eq!(buffers_stay_within_bounds(&pulled(trace::DEPTH)), None);
         let waited = |most_waiting| nothing_floods(Counters { most_waiting, ..Counters::default() });

@@ -15,7 +15,7 @@
 //!
 //! Peers say what their clocks show with each keepalive. The word counts of those that the configuration names or the operator allows, of the World's
 //! settlers, and of the operators of a settler's open shards; strangers get no say. More than half of them being apart by more than [`APART`] contradict: our date, or what our system's clock shows. The last word of each counts for
-//! [`HEARD_FOR`], so that who is gone has no say any more; of at most [`MAX_WORDS`] peers. [`trust`](Clock::trust) is what follows: a date that nobody was asked about is [unconfirmed](Trust::Unconfirmed) for
+//! [`HEARD_FOR`], so that a peer that is gone has no say any more; of at most [`MAX_WORDS`] peers. [`trust`](Clock::trust) is what follows: a date that nobody was asked about is [unconfirmed](Trust::Unconfirmed) for
 //! [`ALONE_AFTER`] after the start, or after peers contradicted it last, also where nobody is named who could be asked, and for as long as a jump isn't decided on; then the node goes on
 //! alone, and says so.
 //!
@@ -42,7 +42,7 @@ pub use system::SystemClock;
 use shardwire_model::{Clock, Timestamp};
 use std::sync::Arc;
 
-/// The steady reading of a clock, for who compares lengths only.
+/// The steady reading of a clock, where lengths alone are compared.
 #[derive(Clone, Debug)]
 pub struct Steady(pub Arc<dyn Clock>);
 

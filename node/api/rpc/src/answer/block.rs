@@ -1,4 +1,4 @@
-//! Blocks.
+//! How a block is told to a wallet.
 
 use super::{ACCEPTED, Shardwire, Transaction, ZERO, transaction::Receipt};
 use crate::{Version, block::View};

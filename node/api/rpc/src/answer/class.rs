@@ -1,4 +1,4 @@
-//! Classes.
+//! How a class is told to a wallet.
 
 use serde::Serialize;
 use shardwire_model::{

@@ -1,4 +1,4 @@
-//! Events.
+//! How a page of events is told to a wallet.
 
 use crate::{Version, block::View, events::Found};
 use serde::Serialize;
