@@ -165,17 +165,19 @@ mod tests {
     use crate::programs;
     use shardwire_host::{
         Tasks,
+        clock::NodeClock,
         history::Advance as _,
         testing::{SetWall, host, store},
     };
     use shardwire_hosted::dungeon::{self, ANNA, BEGINS, BERT, DEADLINE, GOLD, SESSIONS, WORLD};
     use shardwire_model::{
         AccountKey, Coded as _, ContractId, Invoke, PeerId, Role, SegmentId, SessionCall, Timestamp,
-        execution::Status,
+        execution::{Simulate, Status},
         life::{Part, Step},
     };
     use shardwire_rpc::{At, chain::Call};
     use shardwire_store::records::{ASSIGNMENTS, Assignment, WireFelt};
+    use shardwire_telemetry::Telemetry;
     use shardwire_transport::Identity;
     use std::path::Path;
 
@@ -189,7 +191,11 @@ mod tests {
 
     /// An operator to which the dungeon's shard was assigned, and its chain.
     fn operator(folder: &Path) -> (Arc<Operator>, Arc<dyn Chain>, Tasks) {
-        let clock = SetWall::at(Timestamp(BEGINS * 1_000));
+        operator_by(folder, SetWall::at(Timestamp(BEGINS * 1_000)))
+    }
+
+    /// The same, by this clock.
+    fn operator_by(folder: &Path, clock: Arc<dyn Clock>) -> (Arc<Operator>, Arc<dyn Chain>, Tasks) {
         let (host, tasks) = host(me(), store(folder), folder, clock, "");
         let (start, values) = dungeon::shard(me().peer());
         let shard = start.shard;
@@ -304,5 +310,21 @@ mod tests {
         assert_eq!((accepted.hash, chain.journal().height()), (doom.link(), 3));
         assert_eq!(signed(&accepted.signed), Outcome::Accepted { sequence: 2, duplicate: false, reverted: true });
         assert!(matches!(chain.journal().entry(2).unwrap().receipt.status, Status::Reverted { .. }));
+    }
+    /// A fixed bug: a wallet was refused with the operator's signature, and had no estimate, because the operator's clock was ahead.
+    #[tokio::test]
+    async fn while_peers_contradict_the_operators_date_a_wallet_is_told_to_come_later_and_has_its_estimates() {
+        let folder = tempfile::tempdir().unwrap();
+        let ahead = 2 * (DEADLINE - BEGINS) * 1_000;
+        let clock = NodeClock::begin(SetWall::at(Timestamp(BEGINS * 1_000 + ahead)), &Telemetry::default());
+        clock.heard(PeerId([1; 32]), -i64::try_from(ahead).unwrap());
+        let (_running, chain, _tasks) = operator_by(folder.path(), clock);
+        let [train, ..] = dungeon::game(&start());
+        let later = chain.submit(train.clone().into()).await.unwrap_err();
+        assert_eq!((later.kind(), later.code()), (RefusalKind::Unavailable, "SW-OPERATOR-015"));
+        assert_eq!((later.signed(), chain.journal().height()), (&[][..], 0));
+        let asked = Simulate { transaction: train, skip_validate: false, only_query: false };
+        let estimated = chain.simulate(&[asked], At::Now).map_err(|(_, refusal)| refusal.to_string()).unwrap();
+        assert!(matches!(estimated[0].status, Status::Succeeded) && estimated[0].gas.execute > 0);
     }
 }

@@ -40,6 +40,12 @@ fn plan(mutation: Mutation, seed: u64) -> Option<Plan> {
     let plan = Plan::of(seed);
     match mutation {
         Mutation::ResumedOffByOne => plan.long.then_some(Plan { provers: 1, lying_prover: false, ..plan }),
+        // A stranger claims, and it stays when faults end.
+        Mutation::ClaimBelieved => {
+            let (faults, quiet) = (vec![Fault::Worker, Fault::Restart], Duration::from_secs(3));
+            let safety = Duration::from_secs(60);
+            Some(Plan { provers: 1, holder: true, faults, quiet, safety, ..Plan::without_faults(seed) })
+        }
         Mutation::AnybodySettles => Some(Plan { presumed_settler: true, ..plan }),
         Mutation::AnybodyOperates => Some(Plan { inventor: true, ..plan }),
         Mutation::OwnProofBelieved => {

@@ -2,7 +2,7 @@
 //!
 //! - [`Platform`]: what comes from outside: the date, the network, the disk, threads, randomness, telemetry.
 //! - [`Host`]: what the roles of one node share: identity, World, clock, durable memory, [peers](peers), [tasks](Tasks).
-//! - [`clock`]: what date the node believes it is, whatever the system's clock is set to.
+//! - [`clock`]: what date the node believes it is, whatever the system's clock is set to; [`dated`]: what may be decided by it.
 //! - [`Services`]: which protocols a role serves and which it consumes, a line each. The node's network runs what stands there.
 //! - [`disk_health`]: whether the disk can be used, as a condition for the node to be ready.
 //! - [`history`], [`evidence`], [`signed`]: what a role has signed of the lives of shards, and what it can prove against peers, in its store.
@@ -14,6 +14,7 @@
 
 mod changes;
 pub mod clock;
+pub mod dated;
 pub mod disk_health;
 pub mod events;
 pub mod evidence;

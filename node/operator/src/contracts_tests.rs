@@ -23,27 +23,31 @@ use shardwire_store::records::{EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireF
 use shardwire_transport::Identity;
 use std::path::Path;
 
-fn identity(number: u8) -> Identity {
+pub(super) fn identity(number: u8) -> Identity {
     Identity::from_secret(&[number; 32])
 }
 
-fn client() -> PeerId {
+pub(super) fn client() -> PeerId {
     identity(9).peer()
 }
 
 fn with(folder: &Path, geneses: Geneses) -> (Arc<Operator>, Tasks) {
     let clock = SetWall::at(Timestamp(BEGINS * 1_000));
     let (host, tasks) = host(identity(2), store(folder), folder, clock, "");
+    (Arc::new(Operator::resume(host, contracts(geneses)).unwrap()), tasks)
+}
+
+/// All programs, with these genesis files.
+pub(super) fn contracts(geneses: Geneses) -> Programs {
     let contracts = Contracts::new(Arc::new(geneses));
-    let programs = Programs::of([Arc::new(Rules) as Arc<dyn Program>, Arc::new(contracts)]);
-    (Arc::new(Operator::resume(host, programs).unwrap()), tasks)
+    Programs::of([Arc::new(Rules) as Arc<dyn Program>, Arc::new(contracts)])
 }
 
 fn operator(folder: &Path) -> (Arc<Operator>, Tasks) {
     with(folder, dungeon::geneses())
 }
 
-fn assignment() -> Assignment {
+pub(super) fn assignment() -> Assignment {
     let (start, values) = dungeon::shard(identity(2).peer());
     let values = values.into_iter().map(WireFelt).collect();
     Assignment { start, values, settler: identity(1).peer(), epoch: 1 }
@@ -57,7 +61,7 @@ async fn assigned(folder: &Path) -> (Arc<Operator>, Tasks, ShardStart) {
 }
 
 /// Waits until nothing holds the folder any more.
-async fn gone(operator: Arc<Operator>, tasks: Tasks) {
+pub(super) async fn gone(operator: Arc<Operator>, tasks: Tasks) {
     let host = operator.host.clone();
     drop((operator, tasks));
     while Arc::strong_count(&host) > 1 {

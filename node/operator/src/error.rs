@@ -1,5 +1,6 @@
 //! What an operator can't do.
 
+use shardwire_host::dated::Undated;
 use shardwire_model::{Cause, Coded, ShardId, life::Refusal};
 use shardwire_program::{ExecuteError, UnknownProgram};
 use shardwire_protocols::{ingress, trace};
@@ -106,6 +107,14 @@ pub enum OperatorError {
         /// What this machine couldn't.
         cause: Cause,
     },
+    /// A time that is logged would be by a date that this operator can't rely on, and a log's time never runs back.
+    #[error("this operator can't rely on its date, and shard {} takes nothing until it can: {why}", shard.short())]
+    Date {
+        /// The shard that takes nothing.
+        shard: ShardId,
+        /// Why it can't.
+        why: Undated,
+    },
     /// Another prover has the job.
     #[error("the job is leased to prover {prover}")]
     Leased {
@@ -135,7 +144,7 @@ impl OperatorError {
     pub(super) fn is_of_this_machine(&self) -> bool {
         match self {
             Self::Execution(error) => error.is_of_this_machine(),
-            Self::Unable(_) | Self::Artefact(_) | Self::Thread(_) => true,
+            Self::Unable(_) | Self::Artefact(_) | Self::Thread(_) | Self::Date { .. } => true,
             _ => false,
         }
     }
@@ -181,7 +190,9 @@ impl From<OperatorError> for ingress::Refused {
             OperatorError::Over { .. } | OperatorError::Aborted { .. } | OperatorError::Settled { .. } => {
                 ingress::RefusalReason::Over
             }
-            OperatorError::Disk { .. } | OperatorError::NotYet { .. } => ingress::RefusalReason::Later,
+            OperatorError::Disk { .. } | OperatorError::NotYet { .. } | OperatorError::Date { .. } => {
+                ingress::RefusalReason::Later
+            }
             _ => ingress::RefusalReason::Stopped,
         };
         Self { reason, cause: error.into() }
@@ -210,6 +221,7 @@ impl Coded for OperatorError {
             Self::Disk { .. } => "SW-OPERATOR-012",
             Self::Panicked { .. } => "SW-OPERATOR-013",
             Self::NotYet { .. } => "SW-OPERATOR-014",
+            Self::Date { .. } => "SW-OPERATOR-015",
             Self::Aborted { .. } => "SW-OPERATOR-020",
             Self::Settled { .. } => "SW-OPERATOR-021",
             Self::Life(refusal) => refusal.code(),
@@ -242,6 +254,9 @@ impl Coded for OperatorError {
             }
             Self::NotYet { .. } => {
                 "Ask again later: it is tried again by itself. At the operator `shardwire status` says what it waits for.".into()
+            }
+            Self::Date { .. } => {
+                "Submit it again later: what was accepted is kept. At the operator `shardwire status` shows whose clock is apart.".into()
             }
             Self::Over { .. } => "Start another shard.".into(),
             Self::Aborted { .. } | Self::Settled { .. } => "Forget the job: no proof of it is of use any more.".into(),

@@ -1,6 +1,7 @@
 //! What people read when an operator can't go on.
 
 use super::OperatorError;
+use shardwire_host::dated::Undated;
 use shardwire_model::{Cause, Coded, Felt, ShardId};
 use shardwire_program::ExecuteError;
 use shardwire_store::{ArtefactError, DiskError, StoreError};
@@ -75,6 +76,15 @@ fn an_operator_says_what_to_do() {
              by itself. At the operator `shardwire status` says what it waits for."
         )
     );
+    assert_eq!(
+        shown(OperatorError::Date { shard: id, why: Undated::Contradicted }),
+        format!(
+            "SW-OPERATOR-015 this operator can't rely on its date, and shard {short} takes nothing until it can: most of its peers contradict it | \
+             Submit it again later: what was accepted is kept. At the operator `shardwire status` shows whose clock is apart."
+        )
+    );
+    let why = Undated::Unconfirmed;
+    assert!(OperatorError::Date { shard: id, why }.to_string().ends_with("no peer that it names has confirmed it yet"));
     assert_eq!(
         shown(OperatorError::Leased { prover: "ab12".into() }),
         "SW-OPERATOR-007 the job is leased to prover ab12 | Ask again: the lease ends when its prover falls silent."

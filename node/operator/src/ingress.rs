@@ -19,6 +19,7 @@ impl Handler for Operator {
             // What was accepted of a shard that is over is answered whatever the disk does.
             Ok(opened) if !opened.ended && !self.host.telemetry.is_met(disk_health::CONDITION) => disk(),
             Err(error) if error.is_of_disk() => disk(),
+            Ok(opened) if !opened.ended => run.dated().await.map(|()| opened),
             opened => opened,
         };
         self.events.emit(ShardOpened { shard, client, accepted: opened.is_ok() });

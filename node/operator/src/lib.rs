@@ -18,6 +18,8 @@ mod assigned_tests;
 mod checks;
 mod chunk_store;
 #[cfg(test)]
+mod clock_tests;
+#[cfg(test)]
 mod contracts_tests;
 mod error;
 #[cfg(test)]
@@ -62,7 +64,7 @@ use self::{
 pub use chunk_store::{Extent, chunk_is_whole};
 pub use error::OperatorError;
 use shardwire_host::history::{Advance as _, Lives as _};
-use shardwire_host::{Changes, Host, Turns, signed};
+use shardwire_host::{Changes, Host, Turns, dated, signed};
 use shardwire_model::{
     Hash, PeerId, SegmentId, ShardId,
     life::{AbortCause, Step},
@@ -160,6 +162,7 @@ impl Operator {
         }
         let waits = interrupted.clone();
         host.telemetry.condition("execution", move || waits.shortfall());
+        dated::register(&host);
         Ok(Self {
             host,
             runs: Mutex::new(runs),

@@ -114,6 +114,7 @@ impl Run {
             }
             self.certain().await?;
             let sequencer = self.sequencer()?;
+            self.dated().await?;
             let changed = sequencer.changed();
             let examined = self.examine(sequencer, &transaction).await?;
             let reserved = self.host.store.reserve().await?;
@@ -148,16 +149,17 @@ impl Run {
     /// Has a transaction executed, or its signature checked, as its program wants it.
     async fn examine(&self, sequencer: &Sequencer, transaction: &ShardTransaction) -> Result<Examined, OperatorError> {
         if let Some(turn) = sequencer.turn().await {
-            let (ground, transaction) = (sequencer.ground(turn, self.seconds()), transaction.clone());
+            let (ground, transaction) = (sequencer.ground(turn, self.time(sequencer)?), transaction.clone());
             let examined = self.host.work.run(move || ground.execute(&transaction)).await;
             return examined.ok_or_else(|| OperatorError::Thread(std::io::Error::other("it ended")));
         }
-        let message = sequencer.message(transaction, self.seconds());
+        let now = self.time(sequencer)?;
+        let message = sequencer.message(transaction, now);
         let good = match (transaction, message) {
             (ShardTransaction::Rules(signed), Some(message)) => self.checks.is_good(*signed, message).await,
             _ => false,
         };
-        Ok(Examined::Signed { now: self.seconds(), message, good })
+        Ok(Examined::Signed { now: self.time(sequencer)?, message, good })
     }
 
     /// Whether a logged transaction was reverted.
@@ -169,9 +171,23 @@ impl Run {
         Ok(logged.is_some_and(|logged| logged.reverted))
     }
 
-    /// The operator's date, in seconds since the Unix epoch.
-    fn seconds(&self) -> u64 {
-        self.host.clock.now().0 / 1000
+    /// The time of a transaction that comes now, in seconds since the Unix epoch.
+    fn time(&self, sequencer: &Sequencer) -> Result<u64, OperatorError> {
+        let date = if self.needs_a_date(sequencer) { self.host.date() } else { Ok(self.host.clock.now()) };
+        date.map(|date| date.0 / 1000).map_err(|why| OperatorError::Date { shard: self.shard, why })
+    }
+
+    /// Whether a time may be logged by the date that this node has: waits a moment for the first peer's.
+    pub(super) async fn dated(&self) -> Result<(), OperatorError> {
+        if !self.needs_a_date(self.sequencer()?) {
+            return Ok(());
+        }
+        self.host.dated().await.map(drop).map_err(|why| OperatorError::Date { shard: self.shard, why })
+    }
+
+    /// Whether a wrong date would do what can't be undone: contracts see the time of each transaction, and it never runs back. After the end event nothing enters.
+    fn needs_a_date(&self, sequencer: &Sequencer) -> bool {
+        self.assignment.start.terms != Terms::Rules && !sequencer.ended()
     }
 
     /// Queues a transaction up for the log, with the steps that it makes.

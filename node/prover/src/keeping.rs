@@ -45,6 +45,11 @@ impl Prover {
         (listed && offer.is_assigned_to(operator)) || Mutation::AnybodyOperates.is_planted()
     }
 
+    /// Whether a job is kept that a settler of the World has assigned to this operator.
+    pub fn has_job_of(&self, operator: PeerId) -> bool {
+        self.jobs().values().any(|known| known.job.operator == operator)
+    }
+
     /// Notes against a peer that it offers a job which nobody has assigned to it. That may end the connection.
     pub(super) fn note_unassigned(&self, operator: PeerId, offer: &JobOffer) {
         self.events.emit(JobUnassigned { job: offer.job, operator, settler: offer.settler });

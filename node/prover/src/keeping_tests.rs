@@ -84,6 +84,7 @@ async fn a_made_up_job_leaves_no_record_no_file_and_no_proof_and_costs_its_opera
     sessions.iter().for_each(tokio::task::JoinHandle::abort);
     let (reason, cause) = operator.declined.lock().unwrap().take().unwrap();
     assert_eq!((reason, cause.code.as_str()), (DeclineReason::Unassigned, "SW-PROVER-017"));
+    assert!(!prover.has_job_of(identities()[1].peer()), "it is nobody to work with");
     assert!(prover.jobs().is_empty() && !folder.path().join("jobs").exists() && !folder.path().join("proofs").exists());
 }
 
@@ -108,6 +109,10 @@ async fn long_after_its_deadline_all_of_a_job_is_forgotten_and_it_is_not_taken_a
         prover.host.artefacts.proof(known.job.proof.unwrap())
     };
     assert!(proof.exists());
+    {
+        let (prover, _tasks) = prover_at(folder.path(), deadline);
+        assert!(prover.has_job_of(peer) && !prover.has_job_of(settlers()[1].peer()), "also after a restart");
+    }
     let (prover, _tasks) = prover_at(folder.path(), deadline.plus(KEPT_FOR).plus(Duration::from_secs(1)));
     let of_job = part(job, &prover.job(job).unwrap().job);
     let kept = || {

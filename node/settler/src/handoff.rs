@@ -57,6 +57,9 @@ impl Settler {
             return Ok(Some(Answer::Verdict(news)));
         }
         let open = self.world.open_shards(operator, None, MAX_KNOWN).await?;
+        if !open.is_empty() {
+            self.worked_with.note(operator);
+        }
         // What the World has started, and the history doesn't say yet, nobody is told.
         let is_new = |shard: &ShardId| {
             !known.contains(shard) && !self.declined.waits_for(operator, *shard) && self.is_started(*shard)

@@ -30,10 +30,13 @@ mod origins_tests;
 mod pending_tests;
 mod proofs;
 mod reachable;
+#[cfg(test)]
+mod reachable_tests;
 mod services;
 mod status;
 #[cfg(test)]
 mod tests;
+mod worked_with;
 
 use deadlines::Deadlines;
 use declined::Declined;
@@ -43,10 +46,10 @@ pub(crate) use error::Unwanted;
 pub use judge::Judge;
 use origins::Unopened;
 use reachable::Reachable;
-use shardwire_host::{Changes, ChangesOf, Host, Turns};
-use shardwire_model::{Coded as _, PeerId, ShardId, Trust};
+use shardwire_host::{Changes, ChangesOf, Host, Turns, dated};
+use shardwire_model::{PeerId, ShardId};
 use shardwire_store::StoreError;
-use shardwire_telemetry::{Events, Shortfall};
+use shardwire_telemetry::Events;
 use shardwire_world::{Refusal, Ticket, World};
 pub use status::SettlementStatus;
 use std::{
@@ -54,6 +57,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+use worked_with::WorkedWith;
 
 /// A settler: its World, and the shards that it started there.
 #[derive(Debug)]
@@ -68,6 +72,7 @@ pub struct Settler {
     /// Of each operator: announced when the history of a shard of its changes.
     assignments: ChangesOf<PeerId>,
     declined: Declined,
+    worked_with: WorkedWith,
     /// How long shards have that were started without a time-out.
     timeout: Duration,
     deadlines: Deadlines,
@@ -96,14 +101,7 @@ impl Settler {
         let changes = Arc::new(Changes::new());
         let reachable = Arc::new(Reachable::new(world, changes.clone()));
         host.telemetry.condition("world", reachable.shortfall());
-        let clock = host.clock.clone();
-        host.telemetry.condition("date", move || {
-            (clock.trust() == Trust::Contradicted).then(|| Shortfall {
-                code: SettlerError::Date.code().to_owned(),
-                why: SettlerError::Date.to_string(),
-                next_step: SettlerError::Date.next_step(),
-            })
-        });
+        dated::register(&host);
         let world: Arc<dyn World> = reachable.clone();
         let settler = Arc::new(Self {
             events: host.telemetry.events(),
@@ -115,6 +113,7 @@ impl Settler {
             changes,
             assignments: ChangesOf::new(),
             declined: Declined::default(),
+            worked_with: WorkedWith::default(),
             timeout,
             deadlines: Deadlines::default(),
             unopened: Unopened::new(),
@@ -124,6 +123,11 @@ impl Settler {
         });
         settler.take_up().await?;
         Ok(settler)
+    }
+
+    /// Whether a peer has come for an open shard of its own since this settler began.
+    pub fn has_worked_with(&self, operator: PeerId) -> bool {
+        self.worked_with.has(operator)
     }
 
     /// Whether a peer operates an open shard of this settler's World.

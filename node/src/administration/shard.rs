@@ -10,7 +10,6 @@ use shardwire_protocols::administration::{
     shard::{Request, Response},
     world,
 };
-use shardwire_reputation::Listing;
 use shardwire_settler::SettlerError;
 use shardwire_world::Refusal;
 use std::time::Duration;
@@ -58,9 +57,8 @@ impl Node {
         if operator == self.host.identity.peer() {
             return if self.roles.operator.is_some() { Met::Connected } else { Met::AsAnother };
         }
-        let listed = matches!(self.host.peers.view(operator).listing, Some(Listing::Configured | Listing::Allowed));
         match self.links.met(operator, Role::Operator) {
-            Met::Never if listed => Met::Before,
+            Met::Never if self.is_listed(operator) => Met::Before,
             met => met,
         }
     }

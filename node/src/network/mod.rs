@@ -17,6 +17,8 @@ pub(crate) mod events;
 mod links;
 #[cfg(test)]
 mod names_tests;
+#[cfg(test)]
+mod peers_tests;
 mod readiness;
 mod serve;
 #[cfg(test)]
@@ -199,14 +201,18 @@ impl Node {
         if peer == self.me() {
             return false;
         }
-        let listed = matches!(self.host.peers.view(peer).listing, Some(Listing::Configured | Listing::Allowed));
-        if listed || self.host.world.is_settler(peer) {
+        if self.is_listed(peer) || self.host.world.is_settler(peer) {
             return true;
         }
         match &self.roles.settler {
             Some(settler) => settler.has_shard_of(peer).await,
             None => false,
         }
+    }
+
+    /// Whether the configuration names the peer, or the operator allows it.
+    pub(crate) fn is_listed(&self, peer: PeerId) -> bool {
+        matches!(self.host.peers.view(peer).listing, Some(Listing::Configured | Listing::Allowed))
     }
 
     /// Forgets what those said of the date whose word doesn't count any more.

@@ -1,15 +1,23 @@
 //! Whether there is somebody to work with: a peer of each role that this node's roles need, and, for a node of several roles, itself.
 //!
 //! Every role works with both others: an operator gets shards from a settler and has them proven by a prover, a prover takes from the one and hands to
-//! the other. A settler is one that the World lists: a stranger that calls itself so is nobody to work with.
+//! the other. Who only says that it has a role is nobody to work with, since a key costs nothing. What counts:
+//!
+//! | peer | counts |
+//! |---|---|
+//! | a settler | if the World lists it |
+//! | an operator or a prover | if the configuration names it or the operator allows it; if it has worked so much that it is above tier low |
+//! | an operator, at a prover | also if a job is kept that a settler of the World has assigned to it |
+//! | an operator, at a settler | also if it has come for an open shard of its own since this node began |
 //!
 //! Changes of readiness, whatever room they come from, are events here, looked for every [`LOOK_EVERY`].
 
 use super::{
-    Node,
+    Node, Roles,
     events::{ConditionMet, ConditionUnmet},
 };
-use shardwire_model::Role;
+use shardwire_model::{PeerId, Role};
+use shardwire_reputation::Tier;
 use shardwire_telemetry::Shortfall;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::sleep;
@@ -40,12 +48,12 @@ impl Node {
             let (name, code) = named(role);
             self.host.telemetry.condition(name, move || {
                 let node = node.upgrade()?;
-                let counts = |peer| role != Role::Settler || node.host.world.is_settler(peer);
-                (!node.links.has(role, counts)).then(|| Shortfall {
+                (!node.links.has(role, |peer| node.is_to_work_with(peer, role))).then(|| Shortfall {
                     code: code.to_owned(),
                     why: format!("no {role} to work with is connected"),
                     next_step: format!(
-                        "Check that a {role} runs, that it and this node know each other (`peers`), and that packets get through; this node tries on."
+                        "Check that a {role} runs, that it and this node know each other (`peers`), and that packets get through; this node tries on.{}",
+                        if role == Role::Settler { "" } else { " One that isn't named here counts once it has worked with this node." }
                     ),
                 })
             });
@@ -61,6 +69,24 @@ impl Node {
                     next_step: "Let `listen` be an address that this machine reaches itself at.".to_owned(),
                 })
             });
+        }
+    }
+
+    /// Whether a peer that says that it has this role is somebody to work with: see the module's page.
+    fn is_to_work_with(&self, peer: PeerId, role: Role) -> bool {
+        let Roles { settler, prover, .. } = &self.roles;
+        let is_known = || match role {
+            Role::Operator => {
+                prover.as_ref().is_some_and(|it| it.has_job_of(peer))
+                    || settler.as_ref().is_some_and(|it| it.has_worked_with(peer))
+            }
+            Role::Settler | Role::Prover => false,
+        };
+        match role {
+            Role::Settler => self.host.world.is_settler(peer),
+            Role::Operator | Role::Prover => {
+                self.is_listed(peer) || self.host.peers.standing(peer).tier() > Some(Tier::Low) || is_known()
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use shardwire_host::{
     testing::{TestClock, host},
 };
 use shardwire_hosted::{Class, Geneses};
-use shardwire_model::Timestamp;
+use shardwire_model::{ContractId, Felt, Key, Kind, Timestamp};
 use shardwire_peers::session_event;
 use shardwire_program::{Programs, rules};
 use shardwire_protocols::{
@@ -24,7 +24,7 @@ use shardwire_store::{Store, Work};
 use shardwire_transport::{
     Channel, Identity, Incoming, Protocol as _, SessionError, Settings, SystemNetwork, ViolationKind,
 };
-use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, WorldIdentity};
+use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, WorldIdentity};
 use std::{path::Path, time::Duration};
 
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Prove for Idle {
 }
 
 /// A node with these roles, and what belongs to it.
-async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
+pub(super) async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
     router_naming(roles, Arc::new(NoNames)).await
 }
 
@@ -59,7 +59,9 @@ async fn router_reading(roles: &[Role], names: Arc<dyn Names>, reload: Reload) -
     let (host, tasks) = host(identity.clone(), store, folder.path(), TestClock::new(), "");
     let mut taken = Roles::default();
     if roles.contains(&Role::Settler) {
-        let genesis = Genesis { storage: Vec::new() };
+        let (contract, key) = (ContractId(Felt::from(5)), Key(Felt::from(6)));
+        let counter = GenesisEntry { contract, key, kind: Kind::Counter, value: GenesisValue::Number(0) };
+        let genesis = Genesis { storage: vec![counter] };
         let first = genesis.hash().unwrap();
         let of = WorldIdentity::new("test", first, [identity.peer()], [rules::hash()]).unwrap();
         let ledger = EmbeddedLedger::create_with_backend(InMemoryBackend::new(), &of, &genesis).unwrap();

@@ -65,6 +65,15 @@ impl Failure {
     }
 }
 
+/// Whether what operators send of their runs is what was executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Witnesses {
+    /// All operators are honest: no job has a reason to fail.
+    Hold,
+    /// One of them lies: of its jobs some are no run's.
+    MayBeFalse,
+}
+
 /// A run that is over.
 pub(super) struct FinishedRun<'a> {
     pub(super) machines: &'a [Machine],
@@ -76,20 +85,21 @@ pub(super) struct FinishedRun<'a> {
     pub(super) lying: BTreeSet<PeerId>,
     /// Those among them whose jobs no settler has assigned.
     pub(super) inventors: BTreeSet<PeerId>,
+    pub(super) witnesses: Witnesses,
     pub(super) events: &'a [Seen],
 }
 
 /// Runs every check.
 pub(super) async fn all(finished: FinishedRun<'_>, counters: Counters) -> Vec<Failure> {
     let (events, lying, settlers) = (finished.events, finished.lying.clone(), finished.settlers.clone());
-    let inventors = finished.inventors.clone();
+    let (inventors, witnesses) = (finished.inventors.clone(), finished.witnesses);
     let mut failures = on_the_disks(finished).await;
     failures.extend(honest_peers_are_not_blamed(&lying, events));
     failures.extend(retries_wait(events));
     failures.extend(buffers_stay_within_bounds(events));
     failures.extend(nothing_floods(counters));
     failures.extend(one_prover_a_job(events));
-    failures.extend(no_local_end_is_a_verdict(events));
+    failures.extend(no_local_end_is_a_verdict(witnesses, events));
     failures.extend(no_clock_ends_a_shard(events));
     failures.extend(only_settlers_decide(&settlers, events));
     failures.extend(no_made_up_job_is_taken(&inventors, events));
@@ -131,10 +141,11 @@ fn failed(event: &telemetry::Seen) -> Option<(PeerId, &str)> {
     lost.or_else(|| event.get::<SessionFailed>().map(|it| (it.peer, it.protocol.as_str())))
 }
 
-/// What ends a worker on its machine, or fails on its disk, makes no job fail.
-fn no_local_end_is_a_verdict(events: &[Seen]) -> Option<Failure> {
-    let mut failed = events.iter().filter_map(|seen| seen.event.get::<JobFailed>());
-    let blamed = failed.find(|failed| matches!(failed.why, GivenUp::Machine | GivenUp::Limit))?;
+/// What ends a worker on its machine, or fails on its disk, makes no job fail, whatever it is taken for: where no operator lies, a job that fails for any reason was given up for a local one.
+fn no_local_end_is_a_verdict(witnesses: Witnesses, events: &[Seen]) -> Option<Failure> {
+    let is_local =
+        |failed: &&JobFailed| witnesses == Witnesses::Hold || matches!(failed.why, GivenUp::Machine | GivenUp::Limit);
+    let blamed = events.iter().filter_map(|seen| seen.event.get::<JobFailed>()).find(is_local)?;
     Some(Failure::of("no_local_end_is_a_verdict", format!("{blamed:?}")))
 }
 
@@ -300,10 +311,15 @@ mod tests {
     fn a_job_that_failed_because_of_the_machine() {
         let failed =
             |why| [seen(1, JobFailed { job: JOB, why, code: "SW-PROVE-005".to_owned(), error: String::new() })];
-        fires(no_local_end_is_a_verdict(&failed(GivenUp::Machine)), "no_local_end_is_a_verdict");
-        fires(no_local_end_is_a_verdict(&failed(GivenUp::Limit)), "no_local_end_is_a_verdict");
-        assert_eq!(no_local_end_is_a_verdict(&failed(GivenUp::Job)), None);
-        assert_eq!(no_local_end_is_a_verdict(&failed(GivenUp::Unwanted)), None);
+        for why in [GivenUp::Machine, GivenUp::Limit, GivenUp::Job, GivenUp::Unwanted] {
+            fires(no_local_end_is_a_verdict(Witnesses::Hold, &failed(why)), "no_local_end_is_a_verdict");
+        }
+        for why in [GivenUp::Machine, GivenUp::Limit] {
+            fires(no_local_end_is_a_verdict(Witnesses::MayBeFalse, &failed(why)), "no_local_end_is_a_verdict");
+        }
+        for why in [GivenUp::Job, GivenUp::Unwanted] {
+            assert_eq!(no_local_end_is_a_verdict(Witnesses::MayBeFalse, &failed(why)), None);
+        }
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub struct Plan {
     pub lying_operator: bool,
     /// Whether a peer that the World doesn't list says that it settles, until all shards are over.
     pub presumed_settler: bool,
-    /// Whether a prover that nobody knows takes jobs and holds them with signs of life, until all shards are over.
+    /// Whether a prover that nobody knows takes jobs, claims proofs of them that nobody sees and holds them with signs of life, until all shards are over.
     pub holder: bool,
     /// Whether a peer that nobody knows offers jobs that it has made up, until all shards are over.
     pub inventor: bool,

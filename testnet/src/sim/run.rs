@@ -1,7 +1,7 @@
 //! One run: a network from a seed, a time with faults, a time without, and the checks.
 
 use super::{
-    check::{self, Failure, FinishedRun},
+    check::{self, Failure, FinishedRun, Witnesses},
     liar::{Inventor, LyingOperator, LyingProver, PresumedSettler},
     machine::{Machine, NETWORK, PORT, Parts, SimulatedClock},
     nemesis::Nemesis,
@@ -156,7 +156,7 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     if plan.holder {
         let (identity, host, address, dice) = stranger(3, dice);
         let operators = those(&machines, Role::Operator);
-        strangers.spawn(LyingProver::holder(identity, world, dice).run(host, address, operators));
+        strangers.spawn(LyingProver::stranger(identity, world, dice).run(host, address, operators));
     }
     let mut inventors = BTreeSet::new();
     if plan.inventor {
@@ -189,7 +189,8 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     let settlers = [settler.peer].into();
     let promises = promises.snapshot();
     let (machines, game, promises, events) = (&*machines, &game, &promises, &*events);
-    let finished = FinishedRun { machines, game, promises, settlers, lying, inventors, events };
+    let witnesses = if plan.lying_operator { Witnesses::MayBeFalse } else { Witnesses::Hold };
+    let finished = FinishedRun { machines, game, promises, settlers, lying, inventors, witnesses, events };
     let mut failures = check::all(finished, internet.counters()).await;
     if ends.contains(&(Stage::Aborted, true)) {
         failures.insert(0, Failure::given_up());

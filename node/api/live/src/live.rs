@@ -6,7 +6,7 @@ use crate::{
     traces::Traces,
 };
 use shardwire_model::{
-    Clock, ContractId, Felt, Key,
+    Clock, ContractId, Felt, Key, Trust,
     execution::{Sent, Simulate, Simulated},
     sierra::Sierra,
 };
@@ -167,8 +167,11 @@ impl Live {
         }
     }
 
-    /// The time in seconds, which never runs back.
+    /// The time in seconds, which never runs back. A date that peers contradict isn't the shard's: nothing is logged by it.
     fn time(&self, native: &Native) -> u64 {
+        if self.clock.trust() == Trust::Contradicted {
+            return native.time();
+        }
         native.time().max(self.clock.now().0 / 1_000)
     }
 }

@@ -28,7 +28,7 @@ fn words(trust: Trust, agree: usize, apart: usize) -> String {
         Trust::Confirmed => format!("this node's date is right by the clocks of {agree} peers"),
         Trust::Unconfirmed => "no peer was asked yet whether this node's date is right".into(),
         Trust::Contradicted => format!(
-            "the clocks of {apart} peers of {} contradict this node's date: no deadline ends a shard that was taken up, and none is started, until the clock is right",
+            "the clocks of {apart} peers of {} contradict this node's date: no deadline ends a shard that was taken up, none is started, and none of contracts takes a transaction, until the clock is right",
             agree + apart
         ),
     }

@@ -20,7 +20,8 @@
 //! alone, and says so.
 //!
 //! What can't be taken back waits for that: no settler aborts a shard that it took up from its disk by a date which isn't confirmed, and none starts a shard, whose
-//! deadline is fixed for ever, by a date that is contradicted, or unconfirmed while there are peers who could be asked.
+//! deadline is fixed for ever, by a date that is contradicted, or unconfirmed while there are peers who could be asked; nor does an operator log a time of contracts by one,
+//! since the time of a log never runs back ([`dated`](crate::dated)).
 //!
 //! **A machine that sleeps** (a laptop, a virtual machine that is suspended): timers don't count that time on Linux, so when it wakes the system's clock has jumped ahead.
 //! That is a jump as any other: leases, bans and the deadlines of shards that this process started get that time in addition, and the date is right again after [`BELIEVED_AFTER`].

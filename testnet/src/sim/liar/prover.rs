@@ -1,5 +1,7 @@
 //! A prover that lies: it takes jobs and doesn't do them, claims proofs that it doesn't have, keeps a lease as long
 //! as it can, silent or with signs of life, and uses it after its end, uses one that it has given back, and offers settlers proofs of nothing.
+//!
+//! One whom nobody knows ([`stranger`](LyingProver::stranger)) does what costs it nothing: of each job that it gets it claims a proof that nobody ever sees, or it holds the job with signs of life.
 
 use super::{AGAIN, Impostor, serve_keepalive};
 use crate::{dice::Dice, sim::record::note};
@@ -38,8 +40,8 @@ struct Lie {
 #[derive(Debug)]
 pub(in crate::sim) struct LyingProver {
     impostor: Arc<Impostor>,
-    /// It does nothing but hold the jobs that it gets.
-    only_holds: bool,
+    /// Nobody knows it: it keeps jobs from others, and shows no proofs.
+    is_stranger: bool,
     lies: Mutex<Vec<Lie>>,
     told: watch::Sender<()>,
 }
@@ -49,14 +51,14 @@ impl LyingProver {
         Self::of(identity, world, dice, false)
     }
 
-    /// One that does nothing but hold the jobs that it gets.
-    pub(in crate::sim) fn holder(identity: Identity, world: Hash, dice: Dice) -> Arc<Self> {
+    /// One that nobody knows, and that keeps the jobs that it gets from all others.
+    pub(in crate::sim) fn stranger(identity: Identity, world: Hash, dice: Dice) -> Arc<Self> {
         Self::of(identity, world, dice, true)
     }
 
-    fn of(identity: Identity, world: Hash, dice: Dice, only_holds: bool) -> Arc<Self> {
+    fn of(identity: Identity, world: Hash, dice: Dice, is_stranger: bool) -> Arc<Self> {
         let impostor = Impostor::new(identity, Role::Prover, world, dice);
-        Arc::new(Self { impostor, only_holds, lies: Mutex::default(), told: watch::Sender::new(()) })
+        Arc::new(Self { impostor, is_stranger, lies: Mutex::default(), told: watch::Sender::new(()) })
     }
 
     /// Lies to these peers for as long as it is polled.
@@ -117,7 +119,10 @@ impl LyingProver {
         lease: &Lease,
         mut fetch: Fetch,
     ) -> Result<(), SessionError> {
-        let deed = if self.only_holds { 6 } else { self.impostor.dice(|dice| dice.below(7)) };
+        if self.is_stranger {
+            return self.keep_from_others(offer.job, fetch).await;
+        }
+        let deed = self.impostor.dice(|dice| dice.below(7));
         note(&format!("the lying prover has a lease of job {} and does {deed}", offer.job.short()));
         if deed == 0 {
             // Fetches something and goes away.
@@ -142,6 +147,18 @@ impl LyingProver {
             sleep(SILENT).await;
         }
         working.finish(self.lie(offer, lease)).await?;
+        Ok(())
+    }
+
+    /// Claims a proof that nobody ever sees, or holds the job.
+    async fn keep_from_others(&self, job: Hash, fetch: Fetch) -> Result<(), SessionError> {
+        if self.impostor.dice(|dice| dice.below(2) == 0) {
+            note(&format!("a stranger has a lease of job {} and holds it", job.short()));
+            return Self::hold(fetch).await;
+        }
+        note(&format!("a stranger has a lease of job {} and claims a proof that nobody sees", job.short()));
+        let nothing = Hash::of(&self.impostor.dice(Dice::number).to_le_bytes());
+        fetch.stop().await?.finish(nothing).await?;
         Ok(())
     }
 
