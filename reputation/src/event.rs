@@ -59,8 +59,6 @@ pub enum Breach {
     Lease,
     /// It sent a proof that doesn't verify.
     Proof,
-    /// It signed what only a settler of the World may say.
-    Presumption,
     /// It offered a job that no settler of the World has assigned to it.
     Job,
     /// It signed two statements that exclude each other.
@@ -87,7 +85,6 @@ impl fmt::Display for Breach {
             Self::Deadline { protocol, state } => write!(f, "deadline of {protocol} missed, {state}"),
             Self::Lease => f.write_str("lease broken"),
             Self::Proof => f.write_str("invalid proof"),
-            Self::Presumption => f.write_str("a signed verdict of a peer that is no settler"),
             Self::Job => f.write_str("a job that no settler has assigned to it"),
             Self::Contradiction => f.write_str("signed statements that contradict each other"),
         }

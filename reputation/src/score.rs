@@ -134,9 +134,7 @@ impl Record {
             Event::Broke { blame: Blame::Unclear, .. } => add(&mut record.late, points(UNCLEAR), MAX_LATE),
             Event::Broke { breach, blame: Blame::Peer } => match breach {
                 Breach::Violation { .. } => record.harmed(VIOLATION, now, policy),
-                Breach::Proof | Breach::Presumption | Breach::Job | Breach::Contradiction => {
-                    record.harmed(PROVABLE, now, policy);
-                }
+                Breach::Proof | Breach::Job | Breach::Contradiction => record.harmed(PROVABLE, now, policy),
                 Breach::Lease => add(&mut record.broken, points(LEASE_BROKEN), MAX_BROKEN),
                 Breach::Deadline { .. } => add(&mut record.late, points(DEADLINE_MISSED), MAX_LATE),
             },

@@ -13,7 +13,7 @@ use crate::{
     watch::Watch,
 };
 use shardwire::{
-    client::{Dialler, SubmitReport, Target, submit_and_resign},
+    client::{Dialler, NodeAddress, SubmitReport, submit_and_resign},
     host::{Platform, Randomness},
 };
 use shardwire_model::{Role, ShardStart};
@@ -54,7 +54,7 @@ pub async fn run_workload(
 /// The players' client: it signs and sends, and collects receipts.
 struct Client {
     dialler: Dialler,
-    operator: Target,
+    operator: NodeAddress,
 }
 
 impl Client {
@@ -65,7 +65,7 @@ impl Client {
         let (network, platform) = (crate::network::NETWORK.to_owned(), Platform::system());
         Self {
             dialler: Dialler { identity, network, platform },
-            operator: Target { peer: operator.peer(), address: operator.listen() },
+            operator: NodeAddress { peer: operator.peer(), address: operator.listen().into() },
         }
     }
 
@@ -78,7 +78,7 @@ impl Client {
             receipts.store(u32::try_from(progress.done).unwrap_or(u32::MAX), Ordering::Relaxed);
         };
         let report: SubmitReport =
-            submit_and_resign(&self.dialler, self.operator, &start, &signed, &keys, count).await?;
+            submit_and_resign(&self.dialler, &self.operator, &start, &signed, &keys, count).await?;
         match report.refused.first() {
             None => Ok(()),
             Some(refusal) => Err(TestnetError::Refused {

@@ -284,7 +284,7 @@ async fn executed(settler: &Node, node: &Node, transactions: u32) -> Outcome<Vec
             let identity = Identity::generate(&mut rand::rng());
             let dialler = Dialler { identity, network: NETWORK.into(), platform: Platform::system() };
             let signed = workload.sign(&start)?;
-            let report = submit(&dialler, target, start.shard, &signed, |_| {}).await?;
+            let report = submit(&dialler, &target.into(), start.shard, &signed, |_| {}).await?;
             if report.refused.is_empty() { Outcome::Ok(()) } else { Err(format!("{report:?}").into()) }
         });
     }

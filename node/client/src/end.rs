@@ -7,7 +7,7 @@
 //! Bound: one transaction for each account of the shard.
 
 use super::{
-    ClientError, Dialler, Target,
+    ClientError, Dialler, NodeAddress,
     submit::{Refusal, opened, submit},
 };
 use shardwire_model::{AccountId, AccountKey, Call, ChainHead, ShardStart, SignedTransaction, Transaction};
@@ -31,7 +31,7 @@ pub struct EndReport {
 /// As [`submit`].
 pub async fn end(
     dialler: &Dialler,
-    operator: Target,
+    operator: &NodeAddress,
     start: &ShardStart,
     planned: &[SignedTransaction],
     keys: &[AccountKey],

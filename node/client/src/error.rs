@@ -2,7 +2,7 @@
 
 use shardwire_data::DataError;
 use shardwire_host::names::NameError;
-use shardwire_model::{Cause, Coded, PeerId, ShardId};
+use shardwire_model::{Address, Cause, Coded, PeerId, ShardId};
 use shardwire_protocols::{
     administration::{AdministrationError, FailedReason},
     evidence::{Accusation, Shown},
@@ -10,7 +10,6 @@ use shardwire_protocols::{
     ingress::RefusalReason,
 };
 use shardwire_transport::{Blame, ConnectError, EndpointError, SessionError};
-use std::net::SocketAddr;
 
 /// Why a client has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +73,7 @@ pub enum ClientError {
     )]
     GaveUp {
         /// The operator's address.
-        address: SocketAddr,
+        address: Address,
         /// How many times it was tried.
         attempts: u32,
         /// Transactions of which nothing is known.
@@ -106,10 +105,17 @@ impl ClientError {
                 !matches!(error, ConnectError::WrongPeer { .. } | ConnectError::WrongProtocol { .. })
             }
             Self::Session(error) | Self::Handshake(HandshakeError::Session(error)) => session(error),
+            // It is asked again, because containers that move are nowhere meanwhile.
+            Self::Name(_) => true,
             // Perhaps the settler has not assigned it yet; or the operator's disk is full.
             Self::Refused { reason, .. } => matches!(reason, RefusalReason::Unknown | RefusalReason::Later),
             _ => false,
         }
+    }
+
+    /// Whether somebody else is where this name stood for an address: the peer has moved, and the name may not have followed yet.
+    pub(super) const fn is_elsewhere(&self, address: &Address) -> bool {
+        matches!((self, address), (Self::Connect(ConnectError::WrongPeer { .. }), Address::Name { .. }))
     }
 }
 

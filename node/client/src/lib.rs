@@ -6,7 +6,10 @@
 //! A client dials, it isn't dialled; it greets as a peer without a role, so that nodes serve it and ask nothing of it. It believes
 //! only the peer it was told to dial, and of that peer only what it signed. Receipts that contradict each other end a submission, and are evidence.
 //!
-//! Bounds: a connection is given up after [`HANDSHAKE_DEADLINE`](shardwire_transport::settings::HANDSHAKE_DEADLINE), an answer after
+//! An operator that has a name is found again where it has moved: the name is asked at each attempt.
+//!
+//! Bounds: a connection is given up after [`HANDSHAKE_DEADLINE`](shardwire_transport::settings::HANDSHAKE_DEADLINE) at each of the at most
+//! [`MAX_ADDRESSES`](shardwire_host::names::MAX_ADDRESSES) that a name stands for, an answer after
 //! that of its message; [`submit`] connects again at most [`MAX_ATTEMPTS`] times in a row without a receipt in between, and has at
 //! most [`ingress::DEPTH`](shardwire_protocols::ingress::DEPTH) transactions without a receipt.
 #![forbid(unsafe_code)]

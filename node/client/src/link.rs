@@ -37,15 +37,20 @@ pub struct NodeAddress {
 }
 
 impl NodeAddress {
-    /// The node at what its name stands for now.
+    /// Where it can be dialled now: at its address, or at what its name stands for. At least one.
     ///
     /// # Errors
     /// [`ClientError::Name`] if it has a name and that stands for no address.
-    pub async fn target(&self, names: &dyn Names) -> Result<Target, ClientError> {
+    pub async fn places(&self, names: &dyn Names) -> Result<Vec<Target>, ClientError> {
         // A client's socket is of the family that it dials.
         let found = resolve(names, &self.address, |_| true).await?;
-        let address = found.first().copied().ok_or_else(|| NameError::Nowhere { host: self.address.to_string() })?;
-        Ok(Target { peer: self.peer, address })
+        Ok(found.into_iter().map(|address| Target { peer: self.peer, address }).collect())
+    }
+}
+
+impl From<Target> for NodeAddress {
+    fn from(Target { peer, address }: Target) -> Self {
+        Self { peer, address: Address::Ip(address) }
     }
 }
 
@@ -55,7 +60,7 @@ impl fmt::Display for NodeAddress {
     }
 }
 
-/// A node to dial.
+/// A node to dial at one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Who: nobody else is believed.
@@ -102,8 +107,23 @@ pub struct Dialler {
 }
 
 impl Dialler {
-    /// Connects and greets. Must be called within a tokio runtime.
-    pub(super) async fn dial(&self, target: Target) -> Result<Link, ClientError> {
+    /// Connects to the first of a node's addresses at which it answers, and greets: its name is asked each time, because containers move. Must be called within a tokio runtime.
+    pub(super) async fn dial(&self, node: &NodeAddress) -> Result<Link, ClientError> {
+        let mut failure = None;
+        for target in node.places(&*self.platform.names).await? {
+            match self.dial_at(target).await {
+                Ok(link) => return Ok(link),
+                // One at which another try may help counts for all.
+                Err(error) if failure.as_ref().is_none_or(|before: &ClientError| !before.is_passing()) => {
+                    failure = Some(error);
+                }
+                Err(_) => {}
+            }
+        }
+        Err(failure.unwrap_or_else(|| NameError::Nowhere { host: node.address.to_string() }.into()))
+    }
+
+    async fn dial_at(&self, target: Target) -> Result<Link, ClientError> {
         let from = match target.address {
             SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
             SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
@@ -179,9 +199,10 @@ mod tests {
     async fn an_operator_is_named_by_address_or_by_name_and_never_by_a_wildcard() {
         let id = "11".repeat(32);
         let place: NodeAddress = format!("{id}@127.0.0.1:7").parse().unwrap();
-        assert_eq!(place.target(&NoNames).await.unwrap().to_string(), format!("{id}@127.0.0.1:7"));
+        let places = place.places(&NoNames).await.unwrap();
+        assert_eq!(places.iter().map(ToString::to_string).collect::<Vec<_>>(), [format!("{id}@127.0.0.1:7")]);
         let named: NodeAddress = format!("{id}@operator:7").parse().unwrap();
-        let error = named.target(&NoNames).await.unwrap_err();
+        let error = named.places(&NoNames).await.unwrap_err();
         assert_eq!(
             (error.code(), error.to_string()),
             ("SW-NAME-001", "the host name operator can't be resolved: this network has no names".into())

@@ -34,7 +34,7 @@ impl NodeClient {
     /// # Errors
     /// [`ClientError::Endpoint`], [`ClientError::Connect`] or [`ClientError::Handshake`] if it can't be reached.
     pub async fn dial(dialler: &Dialler, target: Target) -> Result<Self, ClientError> {
-        let link = dialler.dial(target).await?;
+        let link = dialler.dial(&target.into()).await?;
         match link.open::<Administration>().await {
             Ok(session) => Ok(Self {
                 client: administration::Client::new(session),

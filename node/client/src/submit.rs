@@ -8,7 +8,7 @@
 //! A caller with the players' keys [submits and signs again](submit_and_resign) instead: what was refused only because it follows a refused transaction of its account is [signed anew](super::resign), in at most
 //! [`MAX_ROUNDS`] rounds. The transaction that ends the shard waits until everything before it has its last receipt, so that it ends nothing too early and does end it.
 
-use super::{ClientError, Dialler, Target, link::Link, receipts::Receipts, resign::Signers};
+use super::{ClientError, Dialler, NodeAddress, link::Link, receipts::Receipts, resign::Signers};
 use shardwire_model::{AccountKey, Call, Cause, PeerId, ShardId, ShardStart, ShardTransaction, SignedTransaction};
 use shardwire_protocols::ingress::{self, Ingress, Opened, Opening, Outcome, Receipt, RefusalReason, Refused};
 use shardwire_transport::Backoff;
@@ -16,8 +16,8 @@ use std::{borrow::Cow, collections::VecDeque, time::Duration};
 use tokio::time::sleep;
 
 /// How often in a row, without a receipt in between, an operator is dialled before it is given up: with the pauses below between
-/// half a minute and three minutes (if each attempt waits for an answer), in which a node that was killed is started again and replays
-/// its log.
+/// half a minute and three minutes (if each attempt waits for an answer; for as long at each further address of its name), in which a node that was
+/// killed is started again and replays its log, here or where its name stands for by then.
 pub const MAX_ATTEMPTS: u32 = 12;
 /// How often in a row an operator may say that it doesn't run the shard: with the pauses below about 3 seconds, in which a shard that was just
 /// started is assigned to it.
@@ -74,7 +74,7 @@ pub struct SubmitReport {
 /// [`ClientError::Session`] if it breaks a rule.
 pub async fn submit<T: Clone + Into<ShardTransaction>>(
     dialler: &Dialler,
-    operator: Target,
+    operator: &NodeAddress,
     shard: ShardId,
     transactions: &[T],
     on_progress: impl FnMut(Progress<'_>),
@@ -91,7 +91,7 @@ pub async fn submit<T: Clone + Into<ShardTransaction>>(
 /// As [`submit`].
 pub async fn submit_and_resign(
     dialler: &Dialler,
-    operator: Target,
+    operator: &NodeAddress,
     start: &ShardStart,
     transactions: &[SignedTransaction],
     keys: &[AccountKey],
@@ -117,7 +117,11 @@ pub async fn submit_and_resign(
 ///
 /// # Errors
 /// As [`submit`], and [`ClientError::OtherStart`] if anything but the deadline is other than expected.
-pub async fn started(dialler: &Dialler, operator: Target, expected: ShardStart) -> Result<ShardStart, ClientError> {
+pub async fn started(
+    dialler: &Dialler,
+    operator: &NodeAddress,
+    expected: ShardStart,
+) -> Result<ShardStart, ClientError> {
     let shard = expected.shard;
     let told = opened(dialler, operator, shard).await?.start;
     let is_expected = ShardStart { deadline: told.deadline, ..expected } == told;
@@ -125,7 +129,7 @@ pub async fn started(dialler: &Dialler, operator: Target, expected: ShardStart) 
 }
 
 /// Where a shard stands at its operator.
-pub(super) async fn opened(dialler: &Dialler, operator: Target, shard: ShardId) -> Result<Opened, ClientError> {
+pub(super) async fn opened(dialler: &Dialler, operator: &NodeAddress, shard: ShardId) -> Result<Opened, ClientError> {
     let mut work = Work::<SignedTransaction, _>::new(operator.peer, &[], |_| {});
     persevere(dialler, operator, shard, &mut work).await?;
     work.opened.ok_or(ClientError::OtherStart { shard })
@@ -134,7 +138,7 @@ pub(super) async fn opened(dialler: &Dialler, operator: Target, shard: ShardId) 
 /// Connects until all transactions have their receipts; how often the connection was made again.
 async fn persevere<T: Clone + Into<ShardTransaction>, F: FnMut(Progress<'_>)>(
     dialler: &Dialler,
-    operator: Target,
+    operator: &NodeAddress,
     shard: ShardId,
     work: &mut Work<'_, T, F>,
 ) -> Result<u32, ClientError> {
@@ -145,7 +149,7 @@ async fn persevere<T: Clone + Into<ShardTransaction>, F: FnMut(Progress<'_>)>(
         let before = work.done;
         let error = match attempt(dialler, operator, shard, work).await {
             Ok(()) => return Ok(reconnections),
-            Err(error) if error.is_passing() => error,
+            Err(error) if error.is_passing() || error.is_elsewhere(&operator.address) => error,
             Err(error) => return Err(error),
         };
         if work.done > before {
@@ -161,7 +165,12 @@ async fn persevere<T: Clone + Into<ShardTransaction>, F: FnMut(Progress<'_>)>(
         }
         if attempts == MAX_ATTEMPTS {
             let missing = work.transactions.len() - work.done;
-            return Err(ClientError::GaveUp { address: operator.address, attempts, missing, last: Box::new(error) });
+            return Err(ClientError::GaveUp {
+                address: operator.address.clone(),
+                attempts,
+                missing,
+                last: Box::new(error),
+            });
         }
         let pause = waits.after_failure();
         tracing::debug!(operator = %operator.peer.short(), attempts, "connecting again after {pause:?}: {error}");
@@ -173,7 +182,7 @@ async fn persevere<T: Clone + Into<ShardTransaction>, F: FnMut(Progress<'_>)>(
 /// One connection's worth.
 async fn attempt<T: Clone + Into<ShardTransaction>, F: FnMut(Progress<'_>)>(
     dialler: &Dialler,
-    operator: Target,
+    operator: &NodeAddress,
     shard: ShardId,
     work: &mut Work<'_, T, F>,
 ) -> Result<(), ClientError> {

@@ -1,5 +1,6 @@
 //! The clients against a stand-in node: real sockets and the protocols' server halves, without a node's roles behind them.
 
+mod moving;
 mod stand_in;
 
 use super::*;
@@ -97,7 +98,7 @@ async fn each_transaction_gets_one_verified_receipt() {
         assert!(progress.receipt.verify(&target.peer).is_ok());
         heard.push((progress.index, progress.done, progress.of));
     };
-    let report = submit(&dialler(), target, shard, &transactions(200), note).await.unwrap();
+    let report = submit(&dialler(), &target.into(), shard, &transactions(200), note).await.unwrap();
     let refused = vec![Refusal { index: 12, code: "SW-ADMISSION-001".into(), reason: "unlucky".into() }];
     assert_eq!(report, SubmitReport { accepted: 199, duplicates: 0, refused, resigned: 0, reconnections: 0 });
     assert_eq!(heard, (0..200).map(|index| (index, index + 1, 200)).collect::<Vec<_>>());
@@ -110,7 +111,8 @@ async fn after_a_lost_connection_only_what_has_no_receipt_is_submitted_again() {
     let (node, target) = StandIn { breaks, ..StandIn::new(identity(2)) }.start();
     let shard = start(target.peer).shard;
     let mut receipts = vec![0; 300];
-    let report = submit(&dialler(), target, shard, &transactions(300), |it| receipts[it.index] += 1).await.unwrap();
+    let report =
+        submit(&dialler(), &target.into(), shard, &transactions(300), |it| receipts[it.index] += 1).await.unwrap();
     assert_eq!((report.accepted, report.refused.len(), report.reconnections), (299, 1, 2));
     assert_eq!(receipts, vec![1; 300], "each has one receipt");
     let sequence = node.sequence.lock().unwrap().clone();
@@ -139,7 +141,7 @@ async fn session_calls_go_the_same_way() {
     let calls: Vec<_> = (20..50).map(call).collect();
     let mut nonces = Vec::new();
     let note = |progress: Progress<'_>| nonces.push(progress.receipt.statement.nonce);
-    let report = submit(&dialler(), target, shard, &calls, note).await.unwrap();
+    let report = submit(&dialler(), &target.into(), shard, &calls, note).await.unwrap();
     assert_eq!((report.accepted, report.reconnections, nonces), (30, 1, vec![None; 30]));
     assert!(node.sequence.lock().unwrap().iter().copied().eq(20..50), "in order, none twice");
 }
@@ -169,7 +171,7 @@ async fn what_follows_a_refused_transaction_is_signed_anew_and_the_shard_ends() 
     let [one, two] = &keys;
     let moves = [(one, 1), (one, 13), (two, 2), (one, 3), (one, 13), (two, 4), (one, 5), (one, 0)];
     let transactions = signed(&start, &moves);
-    let report = submit_and_resign(&dialler(), target, &start, &transactions, &keys, |_| {}).await.unwrap();
+    let report = submit_and_resign(&dialler(), &target.into(), &start, &transactions, &keys, |_| {}).await.unwrap();
     let unlucky = |index| Refusal { index, code: "SW-REFUSED-014".into(), reason: "unlucky".into() };
     assert_eq!(report.refused, [unlucky(1), unlucky(4)]);
     // Of the one account: 3, 13 and 5, then 5; at last the end.
@@ -184,9 +186,10 @@ async fn what_cannot_be_signed_anew_stays_refused_with_its_reason() {
     let (start, keys) = (start(target.peer), [AccountKey::from_secret([7; 32])]);
     let transactions = signed(&start, &[(&keys[0], 1), (&keys[0], 13), (&keys[0], 3)]);
     // Without the key; and for an account that another client plays for, too.
-    let report = submit_and_resign(&dialler(), target, &start, &transactions, &[], |_| {}).await.unwrap();
+    let report = submit_and_resign(&dialler(), &target.into(), &start, &transactions, &[], |_| {}).await.unwrap();
     assert_eq!((report.accepted, report.refused.len(), report.resigned), (1, 2, 0));
-    let report = submit_and_resign(&dialler(), target, &start, &transactions[1..], &keys, |_| {}).await.unwrap();
+    let report =
+        submit_and_resign(&dialler(), &target.into(), &start, &transactions[1..], &keys, |_| {}).await.unwrap();
     assert_eq!((report.accepted, report.refused.len(), report.resigned), (0, 2, 0));
     assert_eq!(report.refused[1].code, "SW-REFUSED-004");
     assert_eq!(*node.sequence.lock().unwrap(), [1]);
@@ -197,11 +200,11 @@ async fn a_shard_whose_end_does_not_come_is_ended_by_an_account_that_played_noth
     let chains = Some(Mutex::default());
     let (node, target) = StandIn { chains, ..StandIn::new(identity(2)) }.start();
     let (start, key) = (start(target.peer), AccountKey::from_secret([7; 32]));
-    let report = end(&dialler(), target, &start, &[], std::slice::from_ref(&key)).await.unwrap();
+    let report = end(&dialler(), &target.into(), &start, &[], std::slice::from_ref(&key)).await.unwrap();
     let ended = EndReport { ended: true, by: Some(key.id()), transactions: 1, refused: Vec::new() };
     assert_eq!(report, ended);
     assert_eq!(*node.sequence.lock().unwrap(), [0], "the end event");
-    let again = end(&dialler(), target, &start, &[], std::slice::from_ref(&key)).await.unwrap();
+    let again = end(&dialler(), &target.into(), &start, &[], std::slice::from_ref(&key)).await.unwrap();
     assert_eq!(again, EndReport { by: None, ..ended });
 }
 
@@ -211,14 +214,17 @@ async fn a_player_ends_its_shard_over_what_it_played_and_nobody_over_what_is_not
     let (node, target) = StandIn { chains, ..StandIn::new(identity(2)) }.start();
     let (start, keys) = (start(target.peer), [AccountKey::from_secret([7; 32])]);
     let planned = signed(&start, &[(&keys[0], 1), (&keys[0], 2)]);
-    assert_eq!(submit_and_resign(&dialler(), target, &start, &planned, &keys, |_| {}).await.unwrap().accepted, 2);
+    assert_eq!(
+        submit_and_resign(&dialler(), &target.into(), &start, &planned, &keys, |_| {}).await.unwrap().accepted,
+        2
+    );
     // Planned otherwise, or not at all: the signature would be good for nothing.
     let other = signed(&start, &[(&keys[0], 1), (&keys[0], 3)]);
-    let report = end(&dialler(), target, &start, &other, &keys).await.unwrap();
+    let report = end(&dialler(), &target.into(), &start, &other, &keys).await.unwrap();
     assert_eq!((report.ended, report.refused[0].code.as_str()), (false, "SW-REFUSED-017"));
-    assert!(!end(&dialler(), target, &start, &[], &keys).await.unwrap().ended);
-    assert!(!end(&dialler(), target, &start, &planned, &[]).await.unwrap().ended);
-    assert!(end(&dialler(), target, &start, &planned, &keys).await.unwrap().ended);
+    assert!(!end(&dialler(), &target.into(), &start, &[], &keys).await.unwrap().ended);
+    assert!(!end(&dialler(), &target.into(), &start, &planned, &[]).await.unwrap().ended);
+    assert!(end(&dialler(), &target.into(), &start, &planned, &keys).await.unwrap().ended);
     assert_eq!(*node.sequence.lock().unwrap(), [1, 2, 0]);
 }
 
@@ -226,7 +232,7 @@ async fn a_player_ends_its_shard_over_what_it_played_and_nobody_over_what_is_not
 async fn a_shard_that_is_not_assigned_yet_is_waited_for() {
     let (_, target) = StandIn { refuses: Mutex::new((2, RefusalReason::Unknown)), ..StandIn::new(identity(2)) }.start();
     let shard = start(target.peer).shard;
-    let report = submit(&dialler(), target, shard, &transactions(3), |_| {}).await.unwrap();
+    let report = submit(&dialler(), &target.into(), shard, &transactions(3), |_| {}).await.unwrap();
     assert_eq!((report.accepted, report.reconnections), (3, 2));
 }
 
@@ -234,7 +240,7 @@ async fn a_shard_that_is_not_assigned_yet_is_waited_for() {
 async fn an_operator_that_says_later_is_asked_again_and_who_gives_up_is_told_what_to_do() {
     let (_, target) = StandIn { refuses: Mutex::new((2, RefusalReason::Later)), ..StandIn::new(identity(2)) }.start();
     let shard = start(target.peer).shard;
-    let report = submit(&dialler(), target, shard, &transactions(3), |_| {}).await.unwrap();
+    let report = submit(&dialler(), &target.into(), shard, &transactions(3), |_| {}).await.unwrap();
     assert_eq!((report.accepted, report.reconnections), (3, 2));
     let cause = Cause::new("SW-OPERATOR-012", "its disk fails");
     let refused = |reason| ClientError::Refused { shard, reason, cause: cause.clone() };
@@ -252,7 +258,7 @@ async fn an_operator_that_says_later_is_asked_again_and_who_gives_up_is_told_wha
 async fn a_refused_shard_is_an_error() {
     let (_, target) = StandIn { refuses: Mutex::new((1, RefusalReason::Over)), ..StandIn::new(identity(2)) }.start();
     let shard = start(target.peer).shard;
-    let error = submit(&dialler(), target, shard, &transactions(3), |_| {}).await.unwrap_err();
+    let error = submit(&dialler(), &target.into(), shard, &transactions(3), |_| {}).await.unwrap_err();
     assert_eq!(
         shown(&error),
         format!(
@@ -268,10 +274,10 @@ async fn only_the_named_peer_of_the_same_network_is_believed() {
     let (_, target) = StandIn::new(identity(2)).start();
     let shard = start(target.peer).shard;
     let other = Target { peer: identity(3).peer(), ..target };
-    let error = submit(&dialler(), other, shard, &transactions(1), |_| {}).await.unwrap_err();
+    let error = submit(&dialler(), &other.into(), shard, &transactions(1), |_| {}).await.unwrap_err();
     assert_eq!(error.code(), "SW-TRANSPORT-020", "{error}");
     let stranger = Dialler { network: "elsewhere".into(), ..dialler() };
-    let error = submit(&stranger, target, shard, &transactions(1), |_| {}).await.unwrap_err();
+    let error = submit(&stranger, &target.into(), shard, &transactions(1), |_| {}).await.unwrap_err();
     assert_eq!(
         shown(&error),
         "error[SW-HANDSHAKE-001]: the peer refuses the connection: the dialling peer belongs to network 'elsewhere', the accepting \
@@ -292,7 +298,7 @@ async fn receipts_that_contradict_each_other_end_the_submission_and_are_evidence
     }
     let (_, target) = StandIn { forks: Some(20), ..StandIn::new(identity(2)) }.start();
     let shard = start(target.peer).shard;
-    let error = submit(&dialler(), target, shard, &transactions(30), |_| {}).await.unwrap_err();
+    let error = submit(&dialler(), &target.into(), shard, &transactions(30), |_| {}).await.unwrap_err();
     assert_eq!(
         shown(&error),
         format!(
@@ -309,7 +315,7 @@ async fn receipts_that_contradict_each_other_end_the_submission_and_are_evidence
 fn giving_up_says_what_is_left_and_that_repeating_is_safe() {
     let address = "127.0.0.1:9".parse().unwrap();
     let last = Box::new(ClientError::Connect(shardwire_transport::ConnectError::NoAnswer { address }));
-    let error = ClientError::GaveUp { address, attempts: MAX_ATTEMPTS, missing: 7, last };
+    let error = ClientError::GaveUp { address: address.into(), attempts: MAX_ATTEMPTS, missing: 7, last };
     assert_eq!(
         shown(&error),
         "error[SW-CLIENT-003]: gave up on 127.0.0.1:9 after 12 attempts, with 7 transactions left without a receipt; the last time: \

@@ -225,6 +225,23 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_node_that_listens_everywhere_is_dialled_over_loopback_and_sends_to_what_its_family_reaches() {
+        let place = |text: &str| text.parse::<SocketAddr>().unwrap();
+        for (listens, dialled) in [
+            ("0.0.0.0:7000", "127.0.0.1:7000"),
+            ("[::]:7000", "[::1]:7000"),
+            ("10.0.0.1:7000", "10.0.0.1:7000"),
+            ("[fd00::1]:7000", "[fd00::1]:7000"),
+        ] {
+            assert_eq!(from_here(place(listens)), place(dialled));
+            assert!(reaches(place(listens), &place(dialled)));
+        }
+        let [four, six] = ["10.0.0.2:1", "[fd00::2]:1"].map(place);
+        let reached = |from: &str| [four, six].map(|to| reaches(place(from), &to));
+        assert_eq!(["0.0.0.0:0", "[::]:0", "[::1]:0"].map(reached), [[true, false], [true, true], [false, true]]);
+    }
+
     #[tokio::test]
     async fn the_system_knows_this_machine() {
         let found = resolve(&SystemNames::default(), &"localhost:7001".parse().unwrap(), |_| true).await.unwrap();

@@ -48,6 +48,9 @@ pub enum ProverError {
         /// The chunk's place in the witness, from 0.
         index: u32,
     },
+    /// The worker refused a witness that isn't the one that was written for it.
+    #[error("the witness that the worker refused isn't the one that was written for it")]
+    Witness,
     /// The list of what the run read was here, and is gone.
     #[error("the list of what the run read is missing or damaged")]
     List,
@@ -95,6 +98,7 @@ impl ProverError {
             | Self::Unsound(_)
             | Self::OtherProof
             | Self::Chunk { .. }
+            | Self::Witness
             | Self::List
             | Self::ProofLost
             | Self::LeaseEnded
@@ -130,9 +134,9 @@ impl ProverError {
         )
     }
 
-    /// Whether a proof was made and doesn't hold, or this program panicked. It is this machine's, or that of a witness that looks whole and isn't: nobody here can tell.
+    /// Whether a proof was made and doesn't hold, or the prover's library or this program panicked. It is this machine's, or that of a witness that looks whole and isn't: nobody here can tell.
     pub(crate) const fn is_anybodys(&self) -> bool {
-        matches!(self, Self::Unsound(_) | Self::OtherProof | Self::Panicked)
+        matches!(self, Self::Unsound(_) | Self::OtherProof | Self::Panicked | Self::Worker(ProveError::Broke { .. }))
     }
 
     /// Whether the worker can't be used, for whatever job.
@@ -165,6 +169,7 @@ impl Coded for ProverError {
             Self::OtherProof => "SW-PROVER-016",
             Self::Unassigned => "SW-PROVER-017",
             Self::List => "SW-PROVER-018",
+            Self::Witness => "SW-PROVER-019",
         }
     }
 
@@ -186,6 +191,9 @@ impl Coded for ProverError {
             Self::NoWorker(error) => error.next_step(),
             Self::Later { .. } => "Nothing: it is taken when there is room; another prover may have it meanwhile.".into(),
             Self::GivesWay => "Nothing: it is taken again when there is room; what was fetched is kept.".into(),
+            Self::Witness => {
+                "It is written anew, and the job is tried again by itself. If it repeats, test this machine's disk and memory.".into()
+            }
             Self::List => "The list is fetched again; check the disk if this repeats.".into(),
             Self::Chunk { .. } => "The chunk is fetched again; check the disk if this repeats.".into(),
             Self::Unsound(_) | Self::OtherProof => {

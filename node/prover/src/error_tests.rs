@@ -41,6 +41,16 @@ fn a_prover_says_what_to_do() {
         "SW-PROVER-018 the list of what the run read is missing or damaged | The list is fetched again; check the disk if this repeats."
     );
     assert_eq!(
+        shown(ProverError::Witness),
+        "SW-PROVER-019 the witness that the worker refused isn't the one that was written for it | It is written anew, and the job is tried again by \
+         itself. If it repeats, test this machine's disk and memory."
+    );
+    assert_eq!(
+        shown(ProverError::Worker(ProveError::Broke { reason: "index out of bounds".into() })),
+        "SW-PROVE-013 the prover failed at the witness: index out of bounds | Nothing: the job is tried again by itself, less often each time. If it \
+         repeats, test this machine's memory, and report it with the witness."
+    );
+    assert_eq!(
         shown(ProverError::ChunkSize),
         format!("SW-PROVER-005 a chunk of more than 4194304 bytes | {wrong_operator}")
     );
@@ -116,6 +126,7 @@ fn others_are_told_neither_paths_nor_words_of_the_system() {
             ProverError::Worker(ProveError::Refused { code: "SW-WORKER-004".into(), reason: said() }),
             "the prover worker refuses the witness (SW-WORKER-004)",
         ),
+        (ProverError::Worker(ProveError::Broke { reason: said() }), "the prover failed at the witness"),
         (ProverError::Unsound(VerifyError::Rejected(said()).into()), "the proof that the worker made doesn't hold"),
         (ProverError::LeaseEnded, "the lease of the job has ended"),
     ];

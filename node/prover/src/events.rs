@@ -151,8 +151,4 @@ events! {
     /// A settler doesn't want a proof of this prover
     ProofUnwanted = "proof_unwanted" { shard: ShardId, settler: PeerId, cause: String }
         => INFO : (shard = %shard.short(), settler = %settler.short(), "proof not wanted: {cause}");
-
-    /// A peer that is no settler of this World signed a verdict
-    VerdictPresumed = "verdict_presumed" { peer: PeerId, proof: Hash, signed: &'static str }
-        => WARN : (peer = %peer.short(), proof = %proof.short(), "a {signed} signed by a peer that is no settler of this World");
 }

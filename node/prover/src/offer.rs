@@ -2,7 +2,7 @@
 
 use super::{
     Prover, ProverError,
-    events::{ProofDisputed, ProofUnwanted, ReceiptKept, ReceiptNotKept, VerdictPresumed},
+    events::{ProofDisputed, ProofUnwanted, ReceiptKept, ReceiptNotKept},
     sound,
 };
 use shardwire_host::signed;
@@ -14,7 +14,6 @@ use shardwire_protocols::{
     Failure,
     proof::{Handler, Leased, Reply, SkipReason, StoredProof},
 };
-use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_store::records::{JOB_LEASES, MAX_DISPUTES};
 use std::{sync::PoisonError, time::Duration};
 use tokio::time::Instant;
@@ -93,19 +92,6 @@ impl Prover {
     fn counts(&self, settler: PeerId) -> bool {
         self.host.world.is_settler(settler) || Mutation::AnybodySettles.is_planted()
     }
-
-    /// What a peer says about a proof that the World doesn't list as a settler: nothing. To sign such a thing is an offence.
-    fn presumed(&self, peer: PeerId, proof: Hash, reply: &Reply) {
-        // It isn't asked once more.
-        self.refused_by(peer, proof, None);
-        let signed = match reply {
-            Reply::Settled(_) => "receipt",
-            Reply::Disputed(_) => "dispute",
-            Reply::Skipped { .. } => return,
-        };
-        self.events.emit(VerdictPresumed { peer, proof, signed });
-        self.host.peers.note(peer, &Event::Broke { breach: Breach::Presumption, blame: Blame::Peer });
-    }
 }
 
 /// Whether a proof isn't offered now.
@@ -125,13 +111,10 @@ impl Handler for Prover {
         }
     }
 
+    // Who replies was offered the proof, and so is a settler of the World: a reply of any other peer is out of turn.
     async fn replied(&self, settler: PeerId, proof: Hash, reply: Reply) -> Result<(), Failure> {
         let job = self.jobs().iter().find(|(_, known)| known.job.proof == Some(proof)).map(|(id, _)| *id);
         let Some(job) = job else { return Ok(()) };
-        if !self.counts(settler) {
-            self.presumed(settler, proof, &reply);
-            return Ok(());
-        }
         match reply {
             Reply::Settled(receipt) => {
                 let receipt = signed::stored(&receipt);

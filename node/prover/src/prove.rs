@@ -15,8 +15,12 @@ use shardwire_store::{
     ArtefactError, Artefacts, DiskError, List,
     records::{self, KeptCause},
 };
-use shardwire_witness::{Assembler, Manifest};
-use std::{path::Path, sync::Arc};
+use shardwire_witness::{Assembler, MAX_WITNESS_BYTES, Manifest};
+use std::{
+    io::{self, Write},
+    path::Path,
+    sync::Arc,
+};
 use tokio::time::{Instant, timeout};
 
 impl Prover {
@@ -116,10 +120,9 @@ impl Prover {
             return Err(ProverError::Chunk { index: 0 });
         };
         let manifest = Manifest { chunks, steps, output };
-        let of_witness = manifest.output.clone();
+        let (of_witness, program) = (manifest.output.clone(), job.start.program);
         let assembled = {
-            let (artefacts, witness) = (artefacts.clone(), witness.clone());
-            let program = job.start.program;
+            let (artefacts, witness, manifest) = (artefacts.clone(), witness.clone(), manifest.clone());
             self.host.work.run(move || {
                 // One that can't be read is fetched again, as a chunk is.
                 let list = artefacts.list(&artefacts.fetched_reads(id), manifest.output.reads).ok();
@@ -137,8 +140,18 @@ impl Prover {
         .await;
 
         self.events.emit(ProvingStarted { job: id, steps: job.figures.steps });
-        let Proved { prove_s, cpu_s, peak_bytes, .. } =
-            self.workshop.prove(&witness, &proof_path, Box::pin(lease.clone().ended())).await?;
+        let proved = self.workshop.prove(&witness, &proof_path, Box::pin(lease.clone().ended())).await;
+        if matches!(proved, Err(ProveError::Refused { .. })) {
+            // What is said of a witness counts if it is the one that was written: a worker says of a bad sector that it is malformed.
+            let artefacts = artefacts.clone();
+            let is_written = move || {
+                is_as_assembled(program, &manifest, &artefacts, &witness, |index| chunks::kept(&artefacts, id, index))
+            };
+            if self.host.work.run(is_written).await != Some(true) {
+                return Err(ProverError::Witness);
+            }
+        }
+        let Proved { prove_s, cpu_s, peak_bytes, .. } = proved?;
         let (verifier, of) = (self.verifier.clone(), job.clone());
         let keep = move || sound::keep(&artefacts, &*verifier, &of, &of_witness, &reads, &proof_path);
         let (proof, proof_bytes) = self.host.work.run(keep).await.unwrap_or(Err(ProverError::Panicked))?;
@@ -175,8 +188,21 @@ fn assemble(
     manifest: &Manifest,
     artefacts: &Artefacts,
     witness: &Path,
-    mut chunk: impl FnMut(u32) -> Option<Kept>,
+    chunk: impl FnMut(u32) -> Option<Kept>,
 ) -> Result<(u64, u64), ProverError> {
+    let (assembler, bytes) = assembler(program, manifest, chunk)?;
+    let mut file = artefacts.create(witness)?;
+    assembler.finish(manifest, &mut file)?;
+    file.flush().map_err(|reason| ArtefactError::from(DiskError::of(witness, "written")(reason)))?;
+    Ok(bytes)
+}
+
+/// An assembler with all chunks of a job, and their bytes, raw and on the wire.
+fn assembler(
+    program: Felt,
+    manifest: &Manifest,
+    mut chunk: impl FnMut(u32) -> Option<Kept>,
+) -> Result<(Assembler, (u64, u64)), ProverError> {
     let mut assembler = Assembler::new(program);
     let (mut bytes_raw, mut bytes_wire) = (0, 0);
     for (expected, index) in manifest.chunks.iter().zip(0..) {
@@ -193,8 +219,33 @@ fn assemble(
         bytes_raw += body.len() as u64;
         bytes_wire += wire;
     }
-    let mut file = artefacts.create(witness)?;
-    assembler.finish(manifest, &mut file)?;
-    file.flush().map_err(|reason| ArtefactError::from(DiskError::of(witness, "written")(reason)))?;
-    Ok((bytes_raw, bytes_wire))
+    Ok((assembler, (bytes_raw, bytes_wire)))
+}
+
+/// Whether the flat witness in the file is what the job's chunks are assembled to. Holds both in memory, of which the worker that ended took more.
+fn is_as_assembled(
+    program: Felt,
+    manifest: &Manifest,
+    artefacts: &Artefacts,
+    witness: &Path,
+    chunk: impl FnMut(u32) -> Option<Kept>,
+) -> bool {
+    let Ok(Some(written)) = artefacts.read(witness, MAX_WITNESS_BYTES) else { return false };
+    let mut rest = Same(&written);
+    let assembled = assembler(program, manifest, chunk).map(|(assembler, _)| assembler.finish(manifest, &mut rest));
+    matches!(assembled, Ok(Ok(_))) && rest.0.is_empty()
+}
+
+/// What is still to be written; anything else fails.
+struct Same<'a>(&'a [u8]);
+
+impl Write for Same<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

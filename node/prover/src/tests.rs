@@ -12,15 +12,17 @@ use shardwire_host::{
     clock::SystemClock,
     testing::{HeldCommits, host, store},
 };
-use shardwire_model::{Cause, ShardId, Timestamp, life::AbortCause};
+use shardwire_model::{Cause, Coded as _, PeerId, ShardId, Timestamp, life::AbortCause};
 use shardwire_protocols::{
-    Signed,
+    ServeError, Signed,
     proof::{self, Handler as _, Reply, SkipReason},
     trace::{Trace, serve},
 };
 use shardwire_proving::worker::{Proved, Worker};
 use shardwire_reputation::Standing;
-use shardwire_transport::{Channel, Responder, SessionError, identity::Identity, session::pair_over};
+use shardwire_transport::{
+    Channel, Incoming, Responder, SessionError, identity::Identity, message::encode, session::pair_over,
+};
 use std::{
     fs,
     future::pending,
@@ -250,11 +252,7 @@ async fn only_a_settler_of_the_world_ends_a_job_that_is_proven() {
     let (prover, _tasks, [job, proof], shard) = proven(folder.path()).await;
     let late = Cause::new("SW-SETTLER-004", "the shard is settled by another proof");
     let skipped = || Reply::Skipped { shard, reason: SkipReason::Settled, cause: late.clone() };
-    prover.replied(stranger, proof, skipped()).await.unwrap();
-    assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven), "a stranger's word counts for the stranger");
     assert!(prover.proof_for(settler).await.unwrap().is_some() && prover.proof_for(stranger).await.unwrap().is_none());
-    // Not signed: it is of no use, and no offence.
-    assert!(matches!(prover.host.peers.standing(stranger), Standing::Admitted(_)));
     prover.replied(settler, proof, skipped()).await.unwrap();
     assert_eq!(prover.job(job).unwrap().life.steps().last(), Some(&Step::Settled { proof: None }));
     assert!(prover.proof_for(Identity::from_secret(&[1; 32]).peer()).await.unwrap().is_none());
@@ -282,23 +280,45 @@ where
     }
 }
 
+/// What a peer gets that says this in a session, as a peer written from the page would: in which order it likes.
+async fn says(prover: &Prover, peer: PeerId, said: &[Vec<u8>]) -> ServeError {
+    let (mut theirs, ours) = Channel::pair_between([peer, identities()[0].peer()], 1 << 18);
+    let header = frame(&[], &[&[5], &b"proof"[..], &[1]].concat());
+    assert!(theirs.write_raw([header, said.concat()].concat()).await);
+    let session = Incoming::new(ours).serve::<proof::Proof>().await.unwrap();
+    let error = proof::serve(session, &identities()[0], prover).await.unwrap_err();
+    prover.host.peers.failed(peer, "proof", &error);
+    error
+}
+
+/// A message after the tags that lead to it.
+fn frame(tags: &[u8], body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).unwrap();
+    [tags, &postcard::to_allocvec(&length).unwrap(), body].concat()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_receipt_or_dispute_of_a_fresh_key_suppresses_nothing_and_costs_its_signer_its_standing() {
     let [settler, stranger] = settlers();
-    let another = Identity::from_secret(&[5; 32]);
     let folder = tempfile::tempdir().unwrap();
     let (prover, _tasks, [job, proof], shard) = proven(folder.path()).await;
     let (segment, settled_at) = (0, Timestamp(1));
     let receipt = Signed::by(&stranger, proof::Settlement { shard, segment, proof, settled_at });
     let cause = Cause::new("SW-PROOF-999", "it is not for you");
-    let dispute = Signed::by(&another, proof::Objection { shard, segment, proof, cause });
-    for (peer, reply) in [(&stranger, Reply::Settled(receipt)), (&another, Reply::Disputed(dispute))] {
-        assert!(prover.proof_for(peer.peer()).await.unwrap().is_none(), "it isn't even offered the proof");
-        prover.replied(peer.peer(), proof, reply).await.unwrap();
+    let dispute = Signed::by(&stranger, proof::Objection { shard, segment, proof, cause });
+    // It is offered no proof, so these are never due.
+    let ask = frame(&[0], &[]);
+    let receipt = frame(&[1, 0], &encode(&receipt).unwrap());
+    let dispute = frame(&[1, 1, 0], &encode(&dispute).unwrap());
+    for (said, code) in [
+        (vec![ask, receipt.clone()], "SW-SESSION-012"),
+        (vec![receipt], "SW-SESSION-009"),
+        (vec![dispute], "SW-SESSION-003"),
+    ] {
+        assert!(matches!(prover.host.peers.standing(stranger.peer()), Standing::Admitted(_)));
+        assert_eq!(says(&prover, stranger.peer(), &said).await.code(), code);
     }
-    for liar in [&stranger, &another] {
-        assert!(matches!(prover.host.peers.standing(liar.peer()), Standing::Banned { .. }));
-    }
+    assert!(matches!(prover.host.peers.standing(stranger.peer()), Standing::Banned { .. }), "at the third");
     let known = prover.job(job).unwrap();
     assert_eq!((known.stage(), known.job.receipt, known.job.fault), (Some(Stage::Proven), None, None));
     assert!(known.job.disputes.is_empty());

@@ -4,7 +4,7 @@
 //! job until a wait has passed that is longer after each further trouble in a row ([`WAITS`]), and looks then whether its worker answers. A
 //! [limit](DueTo::Limit) that a job exceeds keeps that job away alone, and for longer ([`LIMIT_WAITS`]).
 //!
-//! A proof that was made and doesn't hold, or a panic of this program, is taken for this machine's (its memory, its disk, a broken build of the worker), though the witness may be
+//! A proof that was made and doesn't hold, or a panic of this program or of the prover's library, is taken for this machine's (its memory, its disk, a broken build of the worker), though the witness may be
 //! it: a worker proves what it is given. So the job waits as well, longer each time ([`UNSOUND_WAITS`]), and others are tried before it; once one of
 //! them is proven, the machine is fit, and what is wrong keeps nothing but that job away.
 //!
@@ -30,7 +30,7 @@ use tokio::time::{Instant, sleep_until};
 pub(super) const WAITS: Backoff = Backoff::between(Duration::from_secs(2), Duration::from_secs(60));
 /// Between two tries of a job that exceeded a limit: the next one takes as long, and a higher limit needs a restart, which forgets this.
 const LIMIT_WAITS: Backoff = Backoff::between(Duration::from_secs(60), Duration::from_secs(60 * 60));
-/// Between two tries of a job whose proof didn't hold, or at which this program panicked, beside the machine's own wait: once is a flipped bit, again and again is its witness.
+/// Between two tries of a job whose proof didn't hold, or at which this program or the prover's library panicked, beside the machine's own wait: once is a flipped bit, again and again is its witness.
 const UNSOUND_WAITS: Backoff = Backoff::between(Duration::from_secs(2), Duration::from_secs(60 * 60));
 /// What an operator is told meanwhile.
 pub(super) const IN_TROUBLE: &str = "its last attempt failed because of this machine, and the next one is to come";

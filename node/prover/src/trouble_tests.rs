@@ -233,6 +233,82 @@ async fn a_job_whose_witness_is_refused_three_times_has_failed_until_it_is_tried
     assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven), "what was given up goes on where it was");
 }
 
+/// A fixed bug: three panics of the prover's library, which bad memory or a refused thread makes as well, and the job had failed until it was tried again by hand.
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_provers_library_fails_no_job_and_keeps_it_away_longer_each_time_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let broke = || ProveError::Broke { reason: "the prover failed: index out of bounds".into() };
+    let breaks = 2 * MAX_ATTEMPTS;
+    let (prover, _tasks) = prover_with(folder.path(), "", Ends::of((0..breaks).map(|_| broke())));
+    let operator = Arc::new(Operator::new());
+    let job = operator.offer.job;
+    for _ in 0..breaks {
+        while prover.troubles.is_apart(job) || !prover.troubles.is_fit() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        session(&prover, &operator).await;
+        let told = operator.abandoned.lock().unwrap().take().expect("the lease is given back at once");
+        assert_eq!(told.to_string(), "the prover failed at the witness (SW-PROVE-013)");
+        let known = prover.job(job).unwrap();
+        assert_eq!((known.stage(), known.job.attempts), (Some(Stage::Proving), 0));
+        assert_eq!((unmet(&prover), prover.troubles.is_apart(job)), (vec!["worker"], true));
+    }
+    prover.troubles.fit().await;
+    assert!(prover.troubles.is_apart(job), "others are tried before it");
+    while prover.troubles.is_apart(job) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    session(&prover, &operator).await;
+    assert_eq!((prover.job(job).unwrap().stage(), unmet(&prover)), (Some(Stage::Proven), vec![]));
+}
+
+/// A worker that refuses its witness as malformed so often, and has reason to: the disk has changed it. Then it proves.
+#[derive(Debug)]
+struct Malformed(Mutex<u32>);
+
+impl Prove for Malformed {
+    fn prove<'a>(&'a self, witness: &'a Path, proof: &'a Path, _: Cancelled<'a>) -> Proving<'a> {
+        Box::pin(async move {
+            let mut bytes = fs::read(witness).unwrap();
+            let mut times = self.0.lock().unwrap();
+            if *times > 0 {
+                // A bit, then a byte too many, then one too few.
+                match *times % 3 {
+                    0 => bytes[180] ^= 4,
+                    1 => bytes.truncate(bytes.len() - 1),
+                    _ => bytes.push(0),
+                }
+                fs::write(witness, bytes).unwrap();
+                *times -= 1;
+                let (code, reason) = ("SW-WORKER-003".into(), "malformed witness: cell 3 is no felt".into());
+                return Err(ProveError::Refused { code, reason });
+            }
+            fs::write(proof, PROOF).unwrap();
+            Ok(Proved { proof_bytes: 7, prove_s: 1.0, cpu_s: 1.0, peak_bytes: 1 })
+        })
+    }
+}
+
+/// A fixed bug: a sector of the witness that went bad was a malformed witness, which counted against the job.
+#[tokio::test(start_paused = true)]
+async fn a_witness_that_the_disk_has_changed_fails_no_job_and_is_written_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (prover, _tasks) = prover_with(folder.path(), "", Arc::new(Malformed(Mutex::new(MAX_ATTEMPTS))));
+    let operator = Arc::new(Operator::new());
+    let job = operator.offer.job;
+    for _ in 0..MAX_ATTEMPTS {
+        session(&prover, &operator).await;
+        let told = operator.abandoned.lock().unwrap().take().expect("the lease is given back at once");
+        assert_eq!(told.code, "SW-PROVER-019");
+        let known = prover.job(job).unwrap();
+        assert_eq!((known.stage(), known.job.attempts), (Some(Stage::Proving), 0));
+        assert_eq!(unmet(&prover), ["worker"]);
+        prover.troubles.fit().await;
+    }
+    session(&prover, &operator).await;
+    assert_eq!((prover.job(job).unwrap().stage(), unmet(&prover)), (Some(Stage::Proven), vec![]));
+}
+
 /// An abandoned run of this segment: nothing comes of it, and it never ends.
 fn abandoned(segment: u32) -> Arc<Operator> {
     let mut operator = Operator::of_segment(segment);

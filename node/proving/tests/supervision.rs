@@ -100,11 +100,14 @@ async fn a_worker_that_gives_up_is_quoted() {
 async fn only_a_refusal_in_so_many_words_is_the_jobs_and_all_else_is_this_machines() {
     let text = "the prover worker refuses the witness: the run is too large for one proof (SW-WORKER-004)";
     ends_in("refuses", "SW-PROVE-012", text).await;
+    let text = "the prover failed at the witness: the prover failed: index out of bounds (fri.rs:7)";
+    ends_in("breaks", "SW-PROVE-013", text).await;
     let due_to = async |name| job(name).run().await.unwrap_err().due_to();
     assert_eq!(due_to("refuses").await, DueTo::Job);
     for name in [
         "refuses-and-is-killed",
         "refuses-half",
+        "breaks",
         "refuses-and-succeeds",
         "fails",
         "fails-silently",

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     client::{
-        ClientError, Dialler, EndReport, NodeAddress, NodeClient, SubmitReport, Target, end as end_at, started,
+        ClientError, Dialler, EndReport, NodeAddress, NodeClient, SubmitReport, end as end_at, started,
         submit_and_resign,
     },
     config::{Config, DEFAULT_NETWORK, Environment, Flags},
@@ -18,7 +18,7 @@ use crate::{
 };
 use clap::Args;
 use serde::Serialize;
-use shardwire_host::{Platform, names::Names};
+use shardwire_host::Platform;
 use shardwire_model::{AccountKey, PeerId, ShardId, ShardStart, Timestamp};
 use shardwire_program::rules;
 use shardwire_transport::Identity;
@@ -59,7 +59,7 @@ struct Submitted<'a> {
 struct PlayedShard {
     workload: Workload,
     dialler: Dialler,
-    operator: Target,
+    operator: NodeAddress,
     start: ShardStart,
 }
 
@@ -69,12 +69,14 @@ async fn played_shard(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Played
     let mut platform = Platform::system();
     let (operator, network) = match &args.operator {
         Some(operator) => {
-            (operator.target(&*platform.names).await?, root.as_deref().map(configured_network).transpose()?)
+            // A name that stands for nothing now is a mistake; one that does so later, while the operator moves, is asked again.
+            operator.places(&*platform.names).await?;
+            (operator.clone(), root.as_deref().map(configured_network).transpose()?)
         }
         None => {
             let shard = args.shard.find(root.as_ref()).await?;
             let mut client = connect(root).await?;
-            let found = find_operator(&mut client, shard, &*platform.names).await;
+            let found = find_operator(&mut client, shard).await;
             let network = client.network().to_owned();
             client.close().await;
             (found?, Some(network))
@@ -104,7 +106,7 @@ async fn played_shard(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Played
     // Nobody needs to know who submits: the accounts' signatures count, not the client's.
     let identity = Identity::generate(&mut platform.randomness);
     let dialler = Dialler { identity, network, platform };
-    let start = started(&dialler, operator, request.to_start(&dialler.network, Timestamp::default())).await?;
+    let start = started(&dialler, &operator, request.to_start(&dialler.network, Timestamp::default())).await?;
     Ok(PlayedShard { workload, dialler, operator, start })
 }
 
@@ -118,7 +120,7 @@ pub(super) async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<A
     let transactions = workload.sign(&start)?;
     let mut progress = Progress::new("receipts", transactions.len());
     let heard = |it: crate::client::Progress<'_>| progress.at(it.done, it.of);
-    let report = submit_and_resign(&dialler, operator, &start, &transactions, &keys(&workload), heard).await;
+    let report = submit_and_resign(&dialler, &operator, &start, &transactions, &keys(&workload), heard).await;
     progress.done();
     let report = match report {
         Err(error @ ClientError::Contradiction { .. }) => return Err(kept(&error)),
@@ -143,7 +145,7 @@ struct EndedNow<'a> {
 pub(super) async fn end(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Answer, Failure> {
     let PlayedShard { workload, dialler, operator, start } = played_shard(root, args).await?;
     let planned = workload.sign(&start)?;
-    let report = end_at(&dialler, operator, &start, &planned, &keys(&workload)).await?;
+    let report = end_at(&dialler, &operator, &start, &planned, &keys(&workload)).await?;
     let shard = start.shard;
     if !report.ended {
         return Err(not_ended(shard, &report));
@@ -189,7 +191,7 @@ fn configured_network(root: &Path) -> Result<String, Failure> {
 }
 
 /// Where a shard's operator is, as a running node knows.
-async fn find_operator(client: &mut NodeClient, shard: ShardId, names: &dyn Names) -> Result<Target, Failure> {
+async fn find_operator(client: &mut NodeClient, shard: ShardId) -> Result<NodeAddress, Failure> {
     let unknown = || {
         Failure::new(
             "SW-CLI-006",
@@ -199,7 +201,7 @@ async fn find_operator(client: &mut NodeClient, shard: ShardId, names: &dyn Name
     };
     let peer = client.shard_status(Some(shard)).await?.first().ok_or_else(unknown)?.operator;
     if peer == client.target().peer {
-        return Ok(client.target());
+        return Ok(client.target().into());
     }
     let peers = client.peers().await?;
     let address = peers.iter().find(|it| it.peer == peer).and_then(|it| it.addr.parse().ok());
@@ -210,7 +212,7 @@ async fn find_operator(client: &mut NodeClient, shard: ShardId, names: &dyn Name
             "Check that the operator runs and knows this node, or add --operator ID@HOST:PORT.",
         )
     })?;
-    Ok(NodeAddress { peer, address }.target(names).await?)
+    Ok(NodeAddress { peer, address })
 }
 
 fn describe_report(report: &SubmitReport) -> String {

@@ -23,6 +23,10 @@ use tokio::time::Instant;
 /// means that the peer has lost the earlier one, by a crash say.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
+/// How long a connection with a peer that names no run stays once it has replaced another one that was open: such a peer may have lost that one, but two nodes with one key would
+/// replace each other's without end. As long as one that yields stays away at least.
+const REPLACED: Duration = Duration::from_secs(30);
+
 /// Most peers that are remembered though they aren't connected and this node doesn't dial them; then the one that went first is forgotten. They and all that may be connected
 /// fit in an answer of `status`. Who fills this gains that a start of a shard names such an operator as one that was never met.
 const MAX_GONE: usize = 128;
@@ -33,6 +37,8 @@ struct Link {
     agreed: Agreed,
     dialled: bool,
     since: Instant,
+    /// Whether it has replaced one that was open, of a peer that names no run.
+    has_replaced: bool,
     measured: Option<Measured>,
     number: u64,
 }
@@ -76,7 +82,7 @@ pub(super) enum Adopted {
     Taken(u64),
     /// Both sides have made one at once, and the other one is kept.
     Redundant,
-    /// The peer's key has another node that began later, and that one has the connection.
+    /// The peer's key has another node, which began later or doesn't say when, and that one has the connection.
     Yields,
 }
 
@@ -129,23 +135,32 @@ impl Links {
     }
 
     /// Takes up a connection, unless it is to give way to the one there is. Two that were made at once, one by each side, are told apart by
-    /// who dialled, so that both sides keep the same one: that of the peer with the lower id. Of two nodes with one key the one that began later has it.
+    /// who dialled, so that both sides keep the same one: that of the peer with the lower id. Of two nodes with one key the one that began later has it; where they don't
+    /// say, one replaces the other for a [while](REPLACED).
     pub(super) fn adopt(&self, connection: &Connection, agreed: &Agreed, dialled: bool) -> Adopted {
         let peer = connection.peer();
         let mut table = self.table();
         let known = table.note(peer);
         let number = known.noted;
+        let mut has_replaced = false;
         if let Some(link) = known.link.as_ref().filter(|link| !link.connection.is_closed()) {
-            match Instance::of(&agreed.capabilities).cmp(&Instance::of(&link.agreed.capabilities)) {
+            let run = Instance::of(&agreed.capabilities);
+            match run.cmp(&Instance::of(&link.agreed.capabilities)) {
                 Ordering::Less => {
                     known.twin = Some(Seen::now(Twin::Met));
                     return Adopted::Yields;
                 }
                 Ordering::Equal => {
                     let mine_wins = self.me < peer;
-                    if link.since.elapsed() < AT_ONCE && link.dialled != dialled && link.dialled == mine_wins {
+                    let at_once = link.since.elapsed() < AT_ONCE && link.dialled != dialled;
+                    if at_once && link.dialled == mine_wins {
                         return Adopted::Redundant;
                     }
+                    if link.has_replaced && link.since.elapsed() < REPLACED {
+                        known.twin = Some(Seen::now(Twin::Met));
+                        return Adopted::Yields;
+                    }
+                    has_replaced = run.is_none() && !at_once;
                     link.connection.close();
                 }
                 // Usually what is left of its last run, which nobody hears any more.
@@ -154,7 +169,8 @@ impl Links {
         }
         known.roles.clone_from(&agreed.roles);
         let (connection, agreed) = (connection.clone(), agreed.clone());
-        known.link = Some(Link { connection, agreed, dialled, since: Instant::now(), measured: None, number });
+        let since = Instant::now();
+        known.link = Some(Link { connection, agreed, dialled, since, has_replaced, measured: None, number });
         drop(table);
         self.changes.announce();
         Adopted::Taken(number)
@@ -271,6 +287,61 @@ impl Links {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shardwire_host::Randomness;
+    use shardwire_transport::{Endpoint, Identity, Settings, SystemNetwork};
+
+    fn endpoint(identity: &Identity, seed: u64) -> Endpoint {
+        let (here, mut random) = (([127, 0, 0, 1], 0).into(), Randomness::from_seed(seed));
+        Endpoint::open(&SystemNetwork, here, identity.clone(), &Settings::default(), &mut random).unwrap()
+    }
+
+    /// A connection from another node with this key; what it has of it, and what this node has.
+    async fn comes(here: &Endpoint, identity: &Identity, seed: u64) -> (Endpoint, [Connection; 2]) {
+        let there = endpoint(identity, seed);
+        let accepted = async { here.accept().await.unwrap().admit().await.unwrap() };
+        let (theirs, ours) = tokio::join!(there.connect(here.address(), None), accepted);
+        (there, [theirs.unwrap(), ours])
+    }
+
+    /// A fixed bug: two nodes with one key that don't name their runs displaced each other as fast as they could shake hands, and nobody was told.
+    #[tokio::test]
+    async fn of_two_nodes_with_one_key_that_name_no_run_one_replaces_the_other_once_in_a_while_and_it_is_said() {
+        let [me, foreign] = [1, 2].map(|secret| Identity::from_secret(&[secret; 32]));
+        let (here, links) = (endpoint(&me, 0), Links::new(me.peer()));
+        let agreed = Agreed {
+            peer: foreign.peer(),
+            agent: "foreign".into(),
+            roles: [Role::Prover.to_string()].into(),
+            opens: BTreeMap::new(),
+            serves: BTreeMap::new(),
+            capabilities: BTreeSet::new(),
+            skew_ms: 0,
+        };
+        let adopt = |connection: &Connection| links.adopt(connection, &agreed, false);
+        let trouble = || links.status()[0].trouble.as_ref().map(|cause| cause.code.to_string());
+        let (_first, [_theirs, ours]) = comes(&here, &foreign, 1).await;
+        assert!(matches!(adopt(&ours), Adopted::Taken(_)));
+        // It may have lost the one before.
+        let (_second, [_theirs, again]) = comes(&here, &foreign, 2).await;
+        assert!(matches!(adopt(&again), Adopted::Taken(_)));
+        assert_eq!((ours.is_closed(), trouble()), (true, None));
+        // But it is still there.
+        for seed in 3..6 {
+            let (_more, [_theirs, more]) = comes(&here, &foreign, seed).await;
+            assert_eq!(adopt(&more), Adopted::Yields);
+        }
+        assert_eq!((again.is_closed(), trouble().as_deref()), (false, Some("SW-NETWORK-003")));
+        links.table().peers.get_mut(&foreign.peer()).unwrap().link.as_mut().unwrap().since -= REPLACED;
+        let (_later, [_theirs, later]) = comes(&here, &foreign, 6).await;
+        assert!(matches!(adopt(&later), Adopted::Taken(_)));
+        assert!(again.is_closed());
+        // One that names its run is greater than any that doesn't.
+        let named = Instance { since: shardwire_model::Timestamp(1), nonce: 1 };
+        let named = Agreed { capabilities: [named.capability()].into(), ..agreed.clone() };
+        let (_named, [_theirs, says]) = comes(&here, &foreign, 7).await;
+        assert!(matches!(links.adopt(&says, &named, false), Adopted::Taken(_)));
+        assert_eq!(adopt(&later), Adopted::Yields);
+    }
 
     fn peer(number: usize) -> PeerId {
         let mut id = [0; 32];

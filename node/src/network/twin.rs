@@ -45,7 +45,7 @@ pub(crate) enum Twin {
     )]
     Prevails,
     /// Both are met here.
-    #[error("two nodes have this peer's key: the one that began later is connected, the other one yields")]
+    #[error("two nodes have this peer's key: one of them is connected, the other one yields")]
     Met,
 }
 
@@ -121,7 +121,7 @@ mod tests {
         );
         assert_eq!(
             told(Twin::Met),
-            "SW-NETWORK-003: two nodes have this peer's key: the one that began later is connected, the other one yields. Ask who runs \
+            "SW-NETWORK-003: two nodes have this peer's key: one of them is connected, the other one yields. Ask who runs \
              the peer to stop one of its two nodes."
         );
     }

@@ -360,34 +360,28 @@ fn a_folder_that_was_used_and_lost_its_database_is_refused() {
 
 #[test]
 fn a_node_that_listens_everywhere_says_what_to_dial_and_reaches_itself() {
-    let place = tempfile::tempdir().unwrap();
-    let world = place.path().join("world.json");
-    std::fs::write(&world, r#"{"storage":[{"contract":"0x1","key":"0x4","kind":"counter","value":1}]}"#).unwrap();
-    let root = folder(
-        place.path(),
-        &[
-            "--role",
-            "settler,operator",
-            "--world",
-            &world.display().to_string(),
-            "--listen",
-            "0.0.0.0:0",
-            "--advertise",
-            "node.example:7000",
-        ],
-    );
-    let mut node = Node::start(&root);
-    assert_eq!(node.json()["advertise"], "node.example:7000");
-    let own = node.json()["peer"].clone();
-    let reached = || {
-        let status: serde_json::Value = serde_json::from_str(&run(&["status", "--data", &root, "--json"]).out).unwrap();
-        assert_eq!(status["advertise"], "node.example:7000");
-        let peers = status["peers"].as_array().unwrap();
-        peers.iter().any(|peer| peer["peer"] == own && peer["connected"] == true)
-    };
-    // Asking takes a fraction of a second, dialling less.
-    assert!((0..100).any(|_| reached()), "it never reached itself");
-    assert_eq!(node.stop().code(), Some(0));
+    let has_ipv6 = std::net::UdpSocket::bind("[::1]:0").is_ok();
+    for listen in ["0.0.0.0:0", "[::]:0"].into_iter().take(1 + usize::from(has_ipv6)) {
+        let place = tempfile::tempdir().unwrap();
+        let world = place.path().join("world.json");
+        std::fs::write(&world, r#"{"storage":[{"contract":"0x1","key":"0x4","kind":"counter","value":1}]}"#).unwrap();
+        let world = world.display().to_string();
+        let args = ["--role", "settler,operator", "--world", &world, "--listen", listen];
+        let root = folder(place.path(), &[&args[..], &["--advertise", "node.example:7000"]].concat());
+        let mut node = Node::start(&root);
+        assert_eq!(node.json()["advertise"], "node.example:7000");
+        let own = node.json()["peer"].clone();
+        let reached = || {
+            let status: serde_json::Value =
+                serde_json::from_str(&run(&["status", "--data", &root, "--json"]).out).unwrap();
+            assert_eq!(status["advertise"], "node.example:7000");
+            let peers = status["peers"].as_array().unwrap();
+            peers.iter().any(|peer| peer["peer"] == own && peer["connected"] == true)
+        };
+        // Asking takes a fraction of a second, dialling less.
+        assert!((0..100).any(|_| reached()), "it never reached itself at {listen}");
+        assert_eq!(node.stop().code(), Some(0));
+    }
 }
 
 #[test]

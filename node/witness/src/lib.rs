@@ -56,3 +56,5 @@ pub const MAX_STEPS: usize = MAX_CHUNKS * CHUNK_STEPS;
 pub const MAX_SEGMENTS: usize = 1 << 20;
 /// Most memory cells of a run, holes included: 1 GiB as a flat file.
 pub const MAX_CELLS: usize = 1 << 25;
+/// Most bytes of a flat witness: the fixed part of its head, 4 a cell that is public, 12 a step, 32 a cell.
+pub const MAX_WITNESS_BYTES: u64 = 176 + (4 + 32) * MAX_CELLS as u64 + 12 * MAX_STEPS as u64;

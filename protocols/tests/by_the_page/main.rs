@@ -1,7 +1,8 @@
 //! A peer written by `docs/wire.md` alone meets the real halves: bytes are made and read by hand here, with no encoder, no types of messages
-//! and no session of ours. What goes into them and is computed: [`values`], [`chunk`]s, what is [`signed`].
+//! and no session of ours. What goes into them and is computed: [`values`], those of a shard of [`contracts`], [`chunk`]s, what is [`signed`].
 
 mod chunk;
+mod contracts;
 mod signed;
 mod values;
 

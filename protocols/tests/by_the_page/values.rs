@@ -33,7 +33,7 @@ pub(crate) fn hex(value: &Value) -> Vec<u8> {
 }
 
 /// 32 bytes, big-endian.
-fn felt(value: &Value) -> [u8; 32] {
+pub(crate) fn felt(value: &Value) -> [u8; 32] {
     let digits = value.as_str().unwrap().strip_prefix("0x").unwrap();
     hex::decode(format!("{digits:0>64}")).unwrap().try_into().unwrap()
 }
@@ -46,7 +46,7 @@ pub(crate) fn small(n: u64) -> [u8; 32] {
     wide(n.into())
 }
 
-fn wide(n: u128) -> [u8; 32] {
+pub(crate) fn wide(n: u128) -> [u8; 32] {
     let mut felt = [0; 32];
     felt[16..].copy_from_slice(&n.to_be_bytes());
     felt
@@ -58,11 +58,11 @@ fn reversed(mut felt: [u8; 32]) -> [u8; 32] {
 }
 
 /// A number, or its decimal digits as text.
-fn amount(value: &Value) -> u128 {
+pub(crate) fn amount(value: &Value) -> u128 {
     value.as_str().map_or_else(|| value.as_u64().unwrap().into(), |digits| digits.parse().unwrap())
 }
 
-fn list_of_felts(felts: &[[u8; 32]]) -> Vec<u8> {
+pub(crate) fn list_of_felts(felts: &[[u8; 32]]) -> Vec<u8> {
     [number(felts.len() as u64), felts.concat()].concat()
 }
 
@@ -82,22 +82,22 @@ pub(crate) fn hash_of_parts(context: &str, parts: &[&[u8]]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-fn poseidon(felts: &[[u8; 32]]) -> [u8; 32] {
+pub(crate) fn poseidon(felts: &[[u8; 32]]) -> [u8; 32] {
     let felts: Vec<Felt> = felts.iter().map(Felt::from_bytes_be).collect();
     Poseidon::hash_array(&felts).to_bytes_be()
 }
 
 /// A little-endian number modulo the prime, as 32 bytes big-endian.
-fn reduced(bytes: [u8; 32]) -> [u8; 32] {
+pub(crate) fn reduced(bytes: [u8; 32]) -> [u8; 32] {
     Felt::from_bytes_le(&bytes).to_bytes_be()
 }
 
 /// 0 counter, 1 escrow, 2 lock on the wire; one more in what is hashed.
-fn kind(value: &Value) -> u8 {
+pub(crate) fn kind(value: &Value) -> u8 {
     ["counter", "escrow", "lock"].iter().position(|kind| value == kind).unwrap() as u8
 }
 
-fn position(list: &Value, element: &Value) -> u64 {
+pub(crate) fn position(list: &Value, element: &Value) -> u64 {
     list.as_array().unwrap().iter().position(|it| it == element).unwrap() as u64
 }
 
@@ -208,13 +208,12 @@ fn a_start_commitment_is_of_all_that_the_page_lists() {
     assert_eq!(job.to_vec(), hex(&file["job"]));
 }
 
-#[test]
-fn a_programs_hash_is_of_its_felts_in_words() {
-    let file = start();
+/// Blake2s-256 of felts in words, as a felt: H as for programs.
+pub(crate) fn hash_of_felts(felts: &[[u8; 32]]) -> [u8; 32] {
     let mut bytes = Vec::new();
-    for felt in felts(&file["program_data"]) {
+    for felt in felts {
         let short = felt[..24] == [0; 24] && felt[24] < 0x80;
-        let mut felt = felt;
+        let mut felt = *felt;
         if !short {
             felt[0] |= 0x80;
         }
@@ -223,7 +222,13 @@ fn a_programs_hash_is_of_its_felts_in_words() {
             bytes.extend(word.iter().rev());
         }
     }
-    assert_eq!(reduced(blake2s(&[&bytes])), felt(&file["program_hash_of_data"]));
+    reduced(blake2s(&[&bytes]))
+}
+
+#[test]
+fn a_programs_hash_is_of_its_felts_in_words() {
+    let file = start();
+    assert_eq!(hash_of_felts(&felts(&file["program_data"])), felt(&file["program_hash_of_data"]));
 }
 
 /// The eight words of a transaction, and what its call is encoded as.
@@ -312,6 +317,11 @@ fn an_output_commits_to_transactions_and_says_what_counters_grew_by() {
     assert_eq!(felt(&output["before"]), felt(&before["state_commitment"]));
     assert_eq!(felt(&output["reads"]), [0; 32]);
 
+    is_put_out(output, &before, &file["felts"], &file["bytes"]);
+}
+
+/// What an output says of the state that it leaves, and its felts and bytes, are by the page. `before` has the values of before, and the start's commitment.
+pub(crate) fn is_put_out(output: &Value, before: &Value, as_felts: &Value, as_bytes: &Value) {
     let updates = output["updates"].as_array().unwrap();
     let mut after = vec![felt(&before["start_commitment"])];
     for (update, value) in updates.iter().zip(felts(&before["values"])) {
@@ -332,7 +342,7 @@ fn an_output_commits_to_transactions_and_says_what_counters_grew_by() {
         put_out.push(small(u64::from(kind(&it["kind"])) + 1));
         put_out.extend(update(it));
     }
-    assert_eq!(put_out, felts(&file["felts"]));
+    assert_eq!(put_out, felts(as_felts));
 
     let encoded = |it: &Value| [vec![kind(&it["kind"])], update(it).concat()].concat();
     let bytes = [
@@ -344,7 +354,7 @@ fn an_output_commits_to_transactions_and_says_what_counters_grew_by() {
         number(n),
         updates.iter().flat_map(encoded).collect(),
     ];
-    assert_eq!(bytes.concat(), hex(&file["bytes"]));
+    assert_eq!(bytes.concat(), hex(as_bytes));
 }
 
 /// The block of the page that has this in it, between two fences.

@@ -9,7 +9,7 @@
 //! versions that aren't frozen.
 //!
 //! Statements that peers sign, and evidence, have [vectors of their own](signed); what a shard is made of has them in `vectors/shard`, from a real run
-//! (`node/program/tests/shard_vectors.rs`).
+//! (`node/program/tests/shard_vectors.rs`; of one of contracts, `node/program/hosted/src/vector_tests.rs`).
 
 mod derived;
 mod dialogue;

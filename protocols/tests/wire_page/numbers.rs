@@ -7,7 +7,7 @@ use shardwire_model::{
     finished_selector,
 };
 use shardwire_protocols::{describe::markdown, evidence, handshake, keepalive, proof, timing, trace};
-use shardwire_reputation::{HIGH_AT, LONGEST_WAIT, NORMAL_AT, Policy, Quotas, Tier, admission::Limits};
+use shardwire_reputation::{FORGIVEN_AFTER, HIGH_AT, LONGEST_WAIT, NORMAL_AT, Policy, Quotas, Tier, admission::Limits};
 use shardwire_transport::{
     Profile, Settings,
     settings::{BULK_MESSAGE_BYTES, BULK_SESSIONS, HANDSHAKE_DEADLINE},
@@ -87,6 +87,9 @@ fn numbers_that_are_written_by_hand_are_those_of_the_constants() {
     let alpn: Vec<String> = ALPN.iter().map(|byte| format!("{byte:02x}")).collect();
     let bytes = |number: u32| thousands(number.into());
     assert_eq!(BULK_SESSIONS, 8, "the page says eight");
+    let [minute, day] = [60, 24 * 60 * 60].map(Duration::from_secs);
+    assert_eq!(policy.fault_half_life, 10 * minute, "half of lateness and of faults is forgotten every ten minutes");
+    assert_eq!((policy.longest_ban, FORGIVEN_AFTER), (day, day), "the page says a day");
     let numbers = [
         format!("`{}` ({} bytes, `{}`)", std::str::from_utf8(ALPN).unwrap(), ALPN.len(), alpn.join(" ")),
         format!("Datagrams of {} bytes to begin with, at most {}", internet.initial_mtu, internet.max_mtu),
@@ -118,6 +121,7 @@ fn numbers_that_are_written_by_hand_are_those_of_the_constants() {
         format!("clocks that are {} apart", seconds(handshake::SKEW_NOTICED)),
         format!("tier normal from a score of {NORMAL_AT}, high from {HIGH_AT}"),
         format!("A first ban lasts {}", seconds(policy.first_ban)),
+        format!("isn't offered to it for {}", seconds(trace::DECLINED_FOR)),
         format!("waits {} at most", seconds(LONGEST_WAIT)),
     ];
     let page = page();
@@ -138,6 +142,16 @@ fn what_nodes_decide_is_what_their_sources_say() {
         ("node/config/src/config.rs", "DEFAULT_NETWORK: &str = \"local\"", "the network is `local`"),
         ("node/src/network/links.rs", "AT_ONCE: Duration = Duration::from_secs(5)", "dial each other within 5 s"),
         (
+            "node/src/network/links.rs",
+            "REPLACED: Duration = Duration::from_secs(30)",
+            "one that has replaced another stays for 30 s",
+        ),
+        (
+            "node/src/network/twin.rs",
+            "Backoff::between(Duration::from_secs(30), Duration::from_secs(300))",
+            "dials that peer again after 30 s at the earliest, then after twice as long each time, up to 5 minutes",
+        ),
+        (
             "node/peers/src/presence.rs",
             "BUSY_FOR: Duration = Duration::from_secs(5)",
             "5 s if the node is overloaded or full",
@@ -146,6 +160,40 @@ fn what_nodes_decide_is_what_their_sources_say() {
             "node/peers/src/peers.rs",
             "DENIED_FOR: Duration = Duration::from_secs(24 * 60 * 60)",
             "24 h if it denies the peer",
+        ),
+        (
+            "reputation/src/score.rs",
+            "UNCLEAR: u32 = 25;",
+            "each costs a peer 25 of the 1,000 points that work can earn",
+        ),
+        ("reputation/src/score.rs", "MAX_WORK: u32 = 1000;", "25 of the 1,000 points that work can earn"),
+        ("reputation/src/score.rs", "MAX_LATE: u32 = 200;", "all together 200 at most"),
+        ("reputation/src/score.rs", "VIOLATION: u32 = 1500;", "Each other violation costs 1,500."),
+        // Two of them are less than this, and three of them decayed for a few minutes aren't.
+        ("reputation/src/ban.rs", "BAN_AT: u32 = 3500;", "Three violations within a few minutes are a ban"),
+        ("reputation/src/ban.rs", "GROWTH: u32 = 4;", "each further one within a day four times as long"),
+        (
+            "node/operator/src/lease.rs",
+            "FAIR_BASE: Duration = Duration::from_secs(60);",
+            "A fair time is 60 s and one second more for each 2,000 steps of the run",
+        ),
+        (
+            "node/operator/src/lease.rs",
+            "FAIR_STEPS_PER_S: u64 = 2_000;",
+            "one second more for each 2,000 steps of the run",
+        ),
+        ("node/operator/src/lease.rs", "NEWCOMER: u32 = 4;", "to others in tier low after four"),
+        ("node/operator/src/lease.rs", "PROVEN: u32 = 16;", "to everybody after sixteen"),
+        ("node/operator/src/lease.rs", "STALL: Duration = Duration::from_secs(120);", "leaves chunks lie for 120 s"),
+        (
+            "node/operator/src/lease.rs",
+            "CLAIM_HOLD: Duration = Duration::from_secs(60);",
+            "The job is leased to nobody else for 60 s",
+        ),
+        (
+            "node/operator/src/lease.rs",
+            "VERIFIED_HOLD: Duration = Duration::from_secs(600);",
+            "has verified the proof, for 600 s from then on",
         ),
         ("node/peers/src/serve.rs", "LAST_WORDS: Duration = Duration::from_millis(500)", "is closed 500 ms later"),
         ("node/peers/src/serve.rs", "BEGINNING: usize = 16", "16 at a time"),

@@ -173,7 +173,7 @@ impl Client {
 
     /// Asks the operator what the World started.
     async fn ask(&self) -> Result<ShardStart, String> {
-        started(&self.dialler, self.targets.operator, self.start.clone()).await.map_err(described)
+        started(&self.dialler, &self.targets.operator.into(), self.start.clone()).await.map_err(described)
     }
 
     /// Starts the shard; `None` if it was started already and the answer with its start data got lost.
@@ -202,7 +202,8 @@ impl Client {
         let keep = |progress: Progress<'_>| {
             self.promises.change(|promises| promises.receipts.push((operator.peer, progress.receipt.clone())));
         };
-        let report = submit(&self.dialler, operator, self.start.shard, signed, keep).await.map_err(described)?;
+        let report =
+            submit(&self.dialler, &operator.into(), self.start.shard, signed, keep).await.map_err(described)?;
         match report.refused.first() {
             Some(refusal) => Err(format!("transaction {} is refused: {}", refusal.index, refusal.reason)),
             None => Ok(()),

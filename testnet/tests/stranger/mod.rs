@@ -12,7 +12,7 @@ use testnet::{
     dungeon::{Options, generate},
     network::{NetworkFolder, Node, Programs, binary},
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long a test waits for what must come; far beyond what it takes.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -60,10 +60,29 @@ impl Stranger {
         greet(self.connection.open::<Handshake>().await.expect("a session"), hello).await
     }
 
+    /// Says these bytes in a session of its own, and with which words it learns that the node resets it.
+    pub async fn resets(&self, said: &[Vec<u8>]) -> String {
+        let (mut send, mut receive) = self.connection.quinn().open_bi().await.expect("a stream");
+        send.write_all(&said.concat()).await.expect("written");
+        let answer = timeout(PATIENCE, receive.read_to_end(1 << 10)).await.expect("an answer");
+        answer.expect_err("a reset").to_string()
+    }
+
     pub async fn leave(self) {
         self.connection.close();
         self.endpoint.close().await;
     }
+}
+
+/// A message as it is written, after the tags that lead to it.
+pub fn frame(tags: &[u8], body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).expect("a short message");
+    [tags, &postcard::to_allocvec(&length).expect("a number"), body].concat()
+}
+
+/// With which a session begins.
+pub fn header(protocol: &str) -> Vec<u8> {
+    frame(&[], &postcard::to_allocvec(&(protocol, 1_u16)).expect("a header"))
 }
 
 /// Which World a node belongs to.

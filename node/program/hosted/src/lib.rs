@@ -25,6 +25,8 @@ mod origins_tests;
 mod program;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vector_tests;
 
 pub use geneses::{Geneses, GenesisFileError, MAX_GENESES, MAX_KEPT_CLASSES, ReadFile};
 pub use program::Contracts;

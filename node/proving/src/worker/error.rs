@@ -35,6 +35,12 @@ pub enum ProveError {
         /// What it says.
         reason: String,
     },
+    /// The prover's library failed at the witness, by a panic say: because of what the witness is, or of this machine.
+    #[error("the prover failed at the witness: {reason}")]
+    Broke {
+        /// What the worker says.
+        reason: String,
+    },
     /// The worker failed. It may have said why, but not that it is due to the witness.
     #[error("the prover worker failed: {reason}")]
     Failed {
@@ -103,6 +109,7 @@ impl ProveError {
             Self::Refused { .. } => DueTo::Job,
             Self::Memory { .. } | Self::TimedOut { .. } => DueTo::Limit,
             Self::Start { .. }
+            | Self::Broke { .. }
             | Self::Failed { .. }
             | Self::Misuse { .. }
             | Self::Killed { .. }
@@ -130,6 +137,7 @@ impl Coded for ProveError {
             Self::TooLarge { .. } => "SW-PROVE-010",
             Self::Io { .. } => "SW-PROVE-011",
             Self::Refused { .. } => "SW-PROVE-012",
+            Self::Broke { .. } => "SW-PROVE-013",
         }
     }
 
@@ -140,6 +148,9 @@ impl Coded for ProveError {
             }
             Self::Refused { .. } => {
                 "Another try can't help: have the shard settled earlier, or report it with the witness.".into()
+            }
+            Self::Broke { .. } => {
+                "Nothing: the job is tried again by itself, less often each time. If it repeats, test this machine's memory, and report it with the witness.".into()
             }
             Self::Failed { .. } => "Mend what the worker names; the prover tries again by itself.".into(),
             Self::Misuse { .. } | Self::BadOutput { .. } | Self::NoProof | Self::TooLarge { .. } => {
@@ -167,6 +178,7 @@ impl Coded for ProveError {
         match self {
             Self::Start { .. } => "the prover worker can't be started".into(),
             Self::Refused { code, .. } => format!("the prover worker refuses the witness ({code})"),
+            Self::Broke { .. } => "the prover failed at the witness".into(),
             Self::Failed { .. } => "the prover worker failed".into(),
             Self::Misuse { .. } => "the prover worker doesn't understand how it was called".into(),
             Self::Killed { signal, .. } => format!("the prover worker was ended by signal {signal}"),

@@ -29,6 +29,8 @@ const READ_BYTES: usize = 4096;
 /// SIGABRT.
 const OUT_OF_MEMORY: &str = "memory allocation of";
 const SIGABRT: i32 = 6;
+/// The code of a refusal that is none: the prover's library failed at the witness, by a panic say. That may be this machine's memory or threads as well.
+const PROVER_FAILED: &str = "SW-WORKER-005";
 
 /// A job for a worker.
 #[derive(Clone, Debug)]
@@ -64,7 +66,7 @@ pub struct Proved {
 /// dropping the returned future. `on_event` is called for each event between waits, and must not block.
 ///
 /// # Errors
-/// [`ProveError::Start`] if the process can't be started; [`ProveError::Refused`], [`ProveError::Failed`], [`ProveError::Misuse`], [`ProveError::Memory`], [`ProveError::Killed`],
+/// [`ProveError::Start`] if the process can't be started; [`ProveError::Refused`], [`ProveError::Broke`], [`ProveError::Failed`], [`ProveError::Misuse`], [`ProveError::Memory`], [`ProveError::Killed`],
 /// [`ProveError::TimedOut`] or [`ProveError::Cancelled`] by how it ended; [`ProveError::BadOutput`], [`ProveError::NoProof`] or [`ProveError::TooLarge`] if it ended well and gave no
 /// proof; [`ProveError::Io`] if a file or a pipe fails here. No proof file is left then.
 pub async fn prove(
@@ -210,6 +212,9 @@ impl Session {
         match (status.code(), &self.refused) {
             (Some(0), Some(_)) => Err(bad("it refused the witness and ended as if it had proven it")),
             (Some(0), None) => self.events.end().map_err(bad),
+            (Some(1), Some((code, reason))) if code == PROVER_FAILED => {
+                Err(ProveError::Broke { reason: reason.clone() })
+            }
             (Some(1), Some((code, reason))) => Err(ProveError::Refused { code: code.clone(), reason: reason.clone() }),
             (Some(2), _) => Err(ProveError::Misuse { reason: self.reason() }),
             _ => Err(ProveError::Failed { reason: self.reason() }),
