@@ -32,14 +32,19 @@ pub(super) fn client() -> PeerId {
 }
 
 fn with(folder: &Path, geneses: Geneses) -> (Arc<Operator>, Tasks) {
-    let clock = SetWall::at(Timestamp(BEGINS * 1_000));
-    let (host, tasks) = host(identity(2), store(folder), folder, clock, "");
-    (Arc::new(Operator::resume(host, contracts(geneses)).unwrap()), tasks)
+    within(folder, geneses, u64::MAX)
 }
 
-/// All programs, with these genesis files.
-pub(super) fn contracts(geneses: Geneses) -> Programs {
-    let contracts = Contracts::new(Arc::new(geneses));
+/// One for provers of which a proof may take so many bytes of memory.
+pub(super) fn within(folder: &Path, geneses: Geneses, budget_bytes: u64) -> (Arc<Operator>, Tasks) {
+    let clock = SetWall::at(Timestamp(BEGINS * 1_000));
+    let (host, tasks) = host(identity(2), store(folder), folder, clock, "");
+    (Arc::new(Operator::resume(host, contracts(geneses, budget_bytes)).unwrap()), tasks)
+}
+
+/// All programs, with these genesis files, for provers of which a proof may take so many bytes of memory.
+pub(super) fn contracts(geneses: Geneses, budget_bytes: u64) -> Programs {
+    let contracts = Contracts::with_budget(Arc::new(geneses), budget_bytes);
     Programs::of([Arc::new(Rules) as Arc<dyn Program>, Arc::new(contracts)])
 }
 
@@ -54,7 +59,11 @@ pub(super) fn assignment() -> Assignment {
 }
 
 async fn assigned(folder: &Path) -> (Arc<Operator>, Tasks, ShardStart) {
-    let (operator, tasks) = operator(folder);
+    assigned_within(folder, u64::MAX).await
+}
+
+pub(super) async fn assigned_within(folder: &Path, budget_bytes: u64) -> (Arc<Operator>, Tasks, ShardStart) {
+    let (operator, tasks) = within(folder, dungeon::geneses(), budget_bytes);
     let assignment = assignment();
     assign(&operator, assignment.clone()).await.unwrap();
     (operator, tasks, assignment.start)
@@ -70,7 +79,7 @@ pub(super) async fn gone(operator: Arc<Operator>, tasks: Tasks) {
 }
 
 /// Waits until the run is executed to its end. What came of it, by the chunks' hashes.
-async fn executed(operator: &Operator, shard: ShardId) -> Executed {
+pub(super) async fn executed(operator: &Operator, shard: ShardId) -> Executed {
     let run = operator.run(shard).unwrap();
     let ended = || match (run.has_ended(), run.stopped()) {
         (true, _) => Ok(Some(())),

@@ -17,6 +17,7 @@ use shardwire_store::records::{EXECUTIONS, Executed};
 use shardwire_telemetry::{Events, catch};
 use shardwire_witness::Chunk;
 use std::{
+    iter,
     panic::AssertUnwindSafe,
     sync::{Arc, PoisonError},
 };
@@ -35,10 +36,15 @@ impl Run {
             }
         };
         let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.steady());
-        let (events, segment) = (self.events.clone(), self.segment());
+        let (events, segment, further) = (self.events.clone(), self.segment(), self.further.clone());
         let name = format!("shard {}", self.shard.short());
         let executor = Executor::start(self.host.work, name, log, move |transactions, superseded| {
-            let execute = || program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
+            // Who asks for the next transaction has executed those before.
+            let mut next = iter::from_fn(|| {
+                further.announce();
+                transactions.next()
+            });
+            let execute = || program.execute(&start, &values, &mut next, &mut sink);
             let result = catch(AssertUnwindSafe(execute));
             if superseded.is_cancelled() {
                 return;

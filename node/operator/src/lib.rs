@@ -15,6 +15,8 @@
 mod archive;
 #[cfg(test)]
 mod assigned_tests;
+#[cfg(test)]
+mod budget_tests;
 mod checks;
 mod chunk_store;
 #[cfg(test)]

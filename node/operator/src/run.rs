@@ -20,7 +20,7 @@ use shardwire_host::{Changes, Host, signed};
 use shardwire_model::{
     Cause, Coded as _, Felt, Hash, Logged, Mutation, PeerId, SegmentId, ShardId, life::Life, state_commitment,
 };
-use shardwire_program::{Change, Program, Programs};
+use shardwire_program::{Budget, Change, Program, Programs};
 use shardwire_protocols::{
     Signed,
     handoff::AssignmentTerms,
@@ -58,6 +58,8 @@ pub(super) struct Run {
     pub(super) state: Arc<Mutex<State>>,
     /// Announced when this run has more of its witness, or has ended: who waits for a chunk of it is woken, and nobody else.
     pub(super) progress: Arc<Changes>,
+    /// Announced when this run's execution has come further in the log.
+    pub(super) further: Arc<Changes>,
     /// The operator's: announced when other jobs may be had than before.
     pub(super) changes: Arc<Changes>,
     /// The operator's.
@@ -221,6 +223,7 @@ impl Run {
             assignment,
             assigned: OnceLock::new(),
             progress: Arc::new(Changes::new()),
+            further: Arc::new(Changes::new()),
             changes: changes.clone(),
             checks: checks.clone(),
         }
@@ -267,6 +270,11 @@ impl Run {
     /// How many transactions are in the log.
     pub(super) fn accepted(&self) -> u32 {
         self.sequencer.get().map_or(0, |sequencer| sequencer.progress().accepted)
+    }
+
+    /// How much of what one proof can take the log uses.
+    pub(super) fn budget(&self) -> Option<Budget> {
+        self.sequencer.get()?.budget()
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -8,13 +8,16 @@
 //! Where a check executes the transaction, it is made on a thread that may wait, in [turn](Sequencer::turn): nothing enters between a check and what it led to.
 //! The second state has a lock of its own, so that a question how far the log is waits for no execution.
 //!
+//! What is known of a transaction when it would get its place is whether it breaks a rule, and whether one proof can still take the run with it ([`Admission::affords`]). What is in the log isn't
+//! asked the second again.
+//!
 //! A transaction's time is the operator's when it gets its place, and never before the one before it.
 //!
 //! Bound: as many transactions are on their way as the store has room for ([`MAX_WAITING`](shardwire_store::MAX_WAITING)).
 
 use shardwire_host::Changes;
 use shardwire_model::{AccountId, Felt, Hash, Logged, ShardTransaction};
-use shardwire_program::{Admission, Change, Checked, Refusal};
+use shardwire_program::{Admission, Budget, Change, Checked, Refusal};
 use std::{
     collections::VecDeque,
     fmt,
@@ -92,6 +95,8 @@ pub(super) enum Entered<P> {
     Unchecked,
     /// A commit has failed: what the log has is looked at first.
     InDoubt,
+    /// Whether one proof can take it isn't known before the execution has come further. The turn is kept, so that what came after it stays behind it.
+    Behind { refusal: Refusal, turn: Option<Turn> },
 }
 
 /// The turn to have a transaction executed.
@@ -198,6 +203,11 @@ impl Sequencer {
         Progress { next_nonces: logged.next_nonces(), accepted: logged.accepted(), ended: logged.ended() }
     }
 
+    /// How much of what one proof can take the log uses; none if its program doesn't count it.
+    pub(super) fn budget(&self) -> Option<Budget> {
+        self.rules().logged.budget()
+    }
+
     /// The nonce that an account's next transaction must have; none if it has no say in the shard, or the end event was emitted.
     pub(super) fn due(&self, account: AccountId) -> Option<u64> {
         let rules = self.rules();
@@ -246,7 +256,7 @@ impl Sequencer {
         if rules.in_doubt {
             return Ok(Entered::InDoubt);
         }
-        let (checked, time, signed, _turn) = match examined {
+        let (checked, time, signed, turn) = match examined {
             Examined::Signed { now, message, good } => {
                 let time = rules.time(now);
                 let speculative = rules.speculative.read().unwrap_or_else(PoisonError::into_inner);
@@ -263,6 +273,11 @@ impl Sequencer {
             Checked::Duplicate { sequence } => return Ok(Entered::Duplicate { sequence }),
             Checked::New(change) => change,
         };
+        let affords = rules.speculative.read().unwrap_or_else(PoisonError::into_inner).affords(&change);
+        match affords {
+            Err(refusal @ Refusal::Later(_)) => return Ok(Entered::Behind { refusal, turn }),
+            affords => affords?,
+        }
         if let Some((message, good)) = signed {
             if message != change.message() {
                 return Ok(Entered::Unchecked);

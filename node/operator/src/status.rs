@@ -2,6 +2,7 @@
 
 use super::{Operator, chunk_store::Extent, run::Run};
 use shardwire_model::{Cause, Felt, Hash, PeerId, ShardId, Stage, life::Step};
+use shardwire_program::Budget;
 
 /// How a shard's run is at its operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct RunStatus {
     pub transactions: u32,
     /// Transactions that a rule refused.
     pub refused: u32,
+    /// How much of what one proof can take its log uses, while it takes transactions, if its program counts that.
+    pub budget: Option<Budget>,
     /// Its witness, as far as it goes.
     pub witness: Extent,
     /// The proof that settled it; until then, the one that a settler has found to hold. That a prover has one, it may only say.
@@ -52,7 +55,7 @@ impl Run {
     fn status(&self) -> RunStatus {
         let witness = self.chunk_store.extent();
         let (lease, transactions) = (self.leases.present(), self.accepted());
-        let stage = self.stage();
+        let (stage, budget) = (self.stage(), self.budget());
         let state = self.state();
         let start = &self.assignment.start;
         let proof = match (state.life.steps().last(), state.life.step(Stage::Proven)) {
@@ -67,6 +70,7 @@ impl Run {
             prover: lease.map(|lease| lease.prover),
             transactions,
             refused: state.refused,
+            budget,
             witness,
             proof,
             program: start.program,

@@ -6,7 +6,7 @@ use super::{
     events::{ShardEnded, TransactionAccepted, TransactionFailed, TransactionRefused},
     receipt::receipt,
     run::Run,
-    sequencer::{Entered, Examined, Sequencer, Taken},
+    sequencer::{Entered, Examined, Sequencer, Taken, Turn},
     steps::part,
 };
 use shardwire_host::history::{Advance as _, Lives as _};
@@ -20,8 +20,12 @@ use shardwire_store::{
     Pending, Reservation, StoreError, Write,
     records::{LogKey, TRANSACTIONS},
 };
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::sleep};
+
+/// How long a transaction waits for the execution that runs beside to come up, where what may enter follows from it. Execution is faster than what enters; one that doesn't come
+/// up in this time has stopped.
+const BEHIND: Duration = Duration::from_secs(5);
 
 /// Why a transaction isn't in a shard's log, or not by this.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +106,8 @@ impl Run {
     /// Checks a transaction and gives it its place on the way to the log. It is logged and fed to the execution without being waited for. If
     /// the shard is over, what it had accepted is answered as before.
     pub(super) async fn submit(self: &Arc<Self>, transaction: ShardTransaction) -> Result<Submitted, OperatorError> {
+        let mut patience = pin!(sleep(BEHIND));
+        let mut held = None;
         let pending = loop {
             match self.stopped() {
                 Some(over @ OperatorError::Over { .. }) => {
@@ -115,8 +121,8 @@ impl Run {
             self.certain().await?;
             let sequencer = self.sequencer()?;
             self.dated().await?;
-            let changed = sequencer.changed();
-            let examined = self.examine(sequencer, &transaction).await?;
+            let (changed, further) = (sequencer.changed(), self.further.next());
+            let examined = self.examine(sequencer, &transaction, held.take()).await?;
             let reserved = self.host.store.reserve().await?;
             let queue = |taken| (taken, self.log(sequencer, reserved, taken, transaction.clone()));
             match sequencer.enter(&transaction, examined, queue) {
@@ -134,6 +140,14 @@ impl Run {
                 }
                 Ok(Entered::New(pending)) => break pending,
                 Ok(Entered::UnderWay) => changed.await,
+                Ok(Entered::Behind { refusal, turn }) => {
+                    held = turn;
+                    tokio::select! {
+                        () = changed => {}
+                        () = further => {}
+                        () = &mut patience => return Err(OperatorError::Unable(refusal)),
+                    }
+                }
                 Ok(Entered::Unchecked | Entered::InDoubt) => {}
             }
         };
@@ -147,8 +161,17 @@ impl Run {
     }
 
     /// Has a transaction executed, or its signature checked, as its program wants it.
-    async fn examine(&self, sequencer: &Sequencer, transaction: &ShardTransaction) -> Result<Examined, OperatorError> {
-        if let Some(turn) = sequencer.turn().await {
+    async fn examine(
+        &self,
+        sequencer: &Sequencer,
+        transaction: &ShardTransaction,
+        held: Option<Turn>,
+    ) -> Result<Examined, OperatorError> {
+        let turn = match held {
+            Some(turn) => Some(turn),
+            None => sequencer.turn().await,
+        };
+        if let Some(turn) = turn {
             let (ground, transaction) = (sequencer.ground(turn, self.time(sequencer)?), transaction.clone());
             let examined = self.host.work.run(move || ground.execute(&transaction)).await;
             return examined.ok_or_else(|| OperatorError::Thread(std::io::Error::other("it ended")));

@@ -13,7 +13,7 @@
 //!
 //! *Executed*, a check takes milliseconds and has no [`message`](Change::message): it is made beside everything else, one after the other.
 
-use crate::Refusal;
+use crate::{Budget, Refusal};
 use shardwire_model::{Felt, ShardStart, ShardTransaction};
 use std::{any::Any, fmt, sync::Arc};
 
@@ -29,6 +29,20 @@ pub trait Admission: Send + Sync + fmt::Debug {
     /// The [`Refusal`] of the first rule that it breaks; [`Refusal::OtherForm`] or [`Refusal::NoInvoke`] if it is no transaction of this program, [`Refusal::Machine`] if this machine
     /// can't check it now.
     fn check_rules(&self, transaction: &ShardTransaction, time: u64) -> Result<Checked, Refusal>;
+
+    /// Whether one proof can take the run with a change that was checked against this state. What is in the log isn't asked again.
+    ///
+    /// # Errors
+    /// [`Refusal::Other`] if it can't; [`Refusal::Later`] if that isn't known before the execution that runs beside has come further.
+    fn affords(&self, change: &Change) -> Result<(), Refusal> {
+        let _ = change;
+        Ok(())
+    }
+
+    /// How much of what one proof can take is used; none if the program doesn't count it.
+    fn budget(&self) -> Option<Budget> {
+        None
+    }
 
     /// Whether a check executes the transaction, so that it belongs on a thread that may wait.
     fn executes(&self) -> bool;

@@ -18,6 +18,15 @@ pub struct Execution {
     pub manifest: Manifest,
 }
 
+/// How much of what one proof can take a run uses: the bytes of its prover's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// How many it uses so far. What isn't executed yet is counted with the most that it can take.
+    pub used_bytes: u64,
+    /// How many it may use.
+    pub most_bytes: u64,
+}
+
 /// A run that can't begin, or that didn't end.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {

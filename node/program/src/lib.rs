@@ -19,7 +19,7 @@ mod refusal;
 pub mod rules;
 
 pub use admission::{Acceptance, Admission, Change, Checked};
-pub use execution::{ExecuteError, Execution};
+pub use execution::{Budget, ExecuteError, Execution};
 pub use program::{Program, Sink};
 pub use programs::{Programs, UnknownProgram};
 pub use refusal::{Foreign, Refusal};

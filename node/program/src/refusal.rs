@@ -139,6 +139,9 @@ pub enum Refusal {
     /// This machine can't check it at the moment, which says nothing about the transaction.
     #[error("{0}")]
     Machine(Foreign),
+    /// Whether it may enter isn't known before the execution that runs beside has come further.
+    #[error("{0}")]
+    Later(Foreign),
     /// The snapshot has no usable value for the entry.
     #[error("the snapshot has no usable value for storage slot {0}")]
     NoValue(Slot),
@@ -148,13 +151,13 @@ impl Refusal {
     /// Whether this machine couldn't check the transaction: no verdict, and no refusal of it.
     #[must_use]
     pub const fn is_of_this_machine(&self) -> bool {
-        matches!(self, Self::Machine(_))
+        matches!(self, Self::Machine(_) | Self::Later(_))
     }
 
     /// What a program with rules of its own says; none if that is of another type, or a rule of every program.
     #[must_use]
     pub fn inside<T: Any>(&self) -> Option<&T> {
-        let (Self::Other(foreign) | Self::Machine(foreign)) = self else { return None };
+        let (Self::Other(foreign) | Self::Machine(foreign) | Self::Later(foreign)) = self else { return None };
         let inside: &dyn Any = &*foreign.0;
         inside.downcast_ref()
     }
@@ -214,7 +217,7 @@ impl Coded for Refusal {
             Self::Increment { .. } => "SW-REFUSED-020",
             Self::OtherForm => "SW-REFUSED-021",
             Self::NoInvoke => "SW-REFUSED-022",
-            Self::Other(foreign) | Self::Machine(foreign) => foreign.0.code(),
+            Self::Other(foreign) | Self::Machine(foreign) | Self::Later(foreign) => foreign.0.code(),
         }
     }
 
@@ -241,7 +244,7 @@ impl Coded for Refusal {
             Self::BadSignature(_) => {
                 "Sign the head of the account's chain after this transaction; the chain begins with the start's commitment.".into()
             }
-            Self::Other(foreign) | Self::Machine(foreign) => foreign.0.next_step(),
+            Self::Other(foreign) | Self::Machine(foreign) | Self::Later(foreign) => foreign.0.next_step(),
             Self::NoInvoke => "Submit it to a shard of the fixed rules; this one takes what wallets send.".into(),
             Self::OtherForm => "Submit it to a shard of contracts; `shardwire shard submit` sends what this one takes.".into(),
             Self::NoValue(_) => "Take start data and snapshot from the World together.".into(),

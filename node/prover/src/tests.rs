@@ -307,11 +307,11 @@ async fn a_receipt_or_dispute_of_a_fresh_key_suppresses_nothing_and_costs_its_si
     let cause = Cause::new("SW-PROOF-999", "it is not for you");
     let dispute = Signed::by(&stranger, proof::Objection { shard, segment, proof, cause });
     // It is offered no proof, so these are never due.
-    let ask = frame(&[0], &[]);
+    let question = frame(&[0], &[]);
     let receipt = frame(&[1, 0], &encode(&receipt).unwrap());
     let dispute = frame(&[1, 1, 0], &encode(&dispute).unwrap());
     for (said, code) in [
-        (vec![ask, receipt.clone()], "SW-SESSION-012"),
+        (vec![question, receipt.clone()], "SW-SESSION-012"),
         (vec![receipt], "SW-SESSION-009"),
         (vec![dispute], "SW-SESSION-003"),
     ] {

@@ -13,12 +13,15 @@ const _: () = assert!(MAX_STORAGE_LISTED <= MAX_STORAGE_PAGE);
 
 /// A run, as its operator sees it.
 pub(super) fn of_run(run: RunStatus) -> ShardStatus {
+    let (budget_used_bytes, budget_bytes) = run.budget.map_or((0, 0), |it| (it.used_bytes, it.most_bytes));
     let Extent { chunks, steps, bytes_raw, bytes_wire, execute_ms } = run.witness;
     ShardStatus {
         stage: run.stage,
         prover: run.prover,
         transactions: run.transactions,
         refused: run.refused,
+        budget_used_bytes,
+        budget_bytes,
         steps,
         chunks,
         witness_bytes_raw: bytes_raw,

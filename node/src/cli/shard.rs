@@ -279,6 +279,13 @@ pub(super) fn list(shards: &[ShardStatus]) -> String {
     columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
 }
 
+/// How much of a prover's memory the proof will take.
+fn budget(it: &ShardStatus) -> String {
+    let per_cent = u128::from(it.budget_used_bytes) * 100 / u128::from(it.budget_bytes.max(1));
+    let [used, most] = [it.budget_used_bytes, it.budget_bytes].map(|bytes| bytes / 1_000_000);
+    format!("{used} of {most} MB of a prover's memory ({per_cent} %)")
+}
+
 /// All that is known of a shard; what isn't (yet) is left out.
 fn in_full(it: &ShardStatus) -> String {
     let seconds = |ms: u64| format!("{}.{:03} s", ms / 1000, ms % 1000);
@@ -290,6 +297,7 @@ fn in_full(it: &ShardStatus) -> String {
         ("operator", Some(it.operator.to_string())),
         ("prover", it.prover.map(|peer| peer.to_string())),
         ("transactions", Some(format!("{} accepted, {} refused", it.transactions, it.refused))),
+        ("budget", some(it.budget_bytes > 0, budget(it))),
         ("steps", some(it.steps > 0, it.steps.to_string())),
         (
             "witness",

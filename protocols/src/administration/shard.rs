@@ -145,6 +145,10 @@ pub struct ShardStatus {
     pub transactions: u32,
     /// Transactions refused.
     pub refused: u32,
+    /// Bytes of its prover's memory that a proof of the transactions so far takes, if its program counts that.
+    pub budget_used_bytes: u64,
+    /// How many of them a proof may take: a transaction that would exceed them is refused.
+    pub budget_bytes: u64,
     /// Steps of the run.
     pub steps: u64,
     /// Chunks of its witness.
@@ -191,6 +195,8 @@ impl ShardStatus {
             prover: None,
             transactions: 0,
             refused: 0,
+            budget_used_bytes: 0,
+            budget_bytes: 0,
             steps: 0,
             chunks: 0,
             witness_bytes_raw: 0,
@@ -232,7 +238,7 @@ pub(super) const REQUEST: u32 = size::TAG + size::START_REQUEST + (size::TAG + s
 /// Two ids and two optional hashes with their tags, two enums, numbers, an error.
 const SHARD: u32 = (size::FELT + size::PEER + (size::TAG + size::PEER) + 2 * (size::TAG + size::HASH) + 2 * size::TAG)
     + 3 * size::U32
-    + 10 * size::U64
+    + 12 * size::U64
     + size::U32
     + (size::TAG + size::CAUSE);
 const UPDATES: u32 = size::list(MAX_ENTRIES, size::TAG + 3 * size::FELT);

@@ -72,7 +72,7 @@ pub fn refused(refusal: &Native) -> Refusal {
         Native::UnknownContract(_) => Kind::NoContract,
         Native::NoEntryPoint { .. } => Kind::NoEntryPoint,
         Native::CallFailed(_) => Kind::Failed,
-        Native::Ground(_) | Native::Machine(_) => Kind::Unavailable,
+        Native::Ground(_) | Native::Machine(_) | Native::Behind { .. } => Kind::Unavailable,
         Native::TooLong { .. }
         | Native::Ended
         | Native::Full
@@ -88,6 +88,8 @@ pub fn refused(refusal: &Native) -> Refusal {
         | Native::AboveMaximum { .. }
         | Native::NotHeld { .. }
         | Native::Slots { .. }
+        | Native::OverBudget { .. }
+        | Native::TooCostly { .. }
         | Native::NoSessions
         | Native::BeyondSessions
         | Native::NotAllowed { .. } => Kind::Rule,
@@ -120,6 +122,9 @@ mod tests {
             (Native::NoEntryPoint { contract, selector: zero }, Kind::NoEntryPoint),
             (Native::CallFailed(String::new()), Kind::Failed),
             (Native::Machine(String::new()), Kind::Unavailable),
+            (Native::Behind { replayed: 1, accepted: 2 }, Kind::Unavailable),
+            (Native::OverBudget { bytes: 2, most: 1 }, Kind::Rule),
+            (Native::TooCostly { bytes: 2, most: 1 }, Kind::Rule),
             (Native::UnknownClass(zero), Kind::Rule),
             (Native::Ended, Kind::Rule),
             (Native::NoSessions, Kind::Rule),

@@ -12,3 +12,10 @@ pub(crate) struct Chains {
     /// The newest signature.
     pub(crate) signatures: HashMap<Felt, Signature>,
 }
+
+impl Chains {
+    /// How many keys there are.
+    pub(crate) fn keys(&self) -> usize {
+        self.accesses.len()
+    }
+}

@@ -7,18 +7,36 @@
 pub const COMPILED: &[u8] = include_bytes!("../program/contracts.json");
 
 /// Starknet's versioned constants 0.14.4, as `program/types.cairo` has them.
-pub(crate) mod gas {
-    pub(crate) const READ: u64 = 14_070;
+pub mod gas {
+    use crate::cost::Cost;
+
+    /// What a read of storage is charged beyond what its code has charged before.
+    pub const READ: u64 = 14_070;
     pub(crate) const WRITE: u64 = 49_970;
-    pub(crate) const CALL: u64 = 81_360;
-    pub(crate) const LIBRARY: u64 = 78_660;
+    /// What a call of a contract is charged.
+    pub const CALL: u64 = 81_360;
+    /// What a call of a class is charged.
+    pub const LIBRARY: u64 = 78_660;
     pub(crate) const INFO: u64 = 1_240;
     pub(crate) const EVENT: u64 = 0;
     pub(crate) const CLASS_HASH: u64 = 0;
     pub(crate) const ENTRY: u64 = 10_000;
     /// What code reads at its end: pedersen, bitwise, ec_op, poseidon, add_mod, mul_mod, blake.
-    #[cfg(test)]
     pub(crate) const BUILTINS: [u64; 7] = [4050, 583, 4085, 491, 230, 604, 3334];
+    /// A range check's.
+    const RANGE_CHECK: u64 = 70;
+
+    /// What the builtins are charged that contracts' code used.
+    #[must_use]
+    pub const fn of_builtins(used: &Cost) -> u64 {
+        let [pedersen, bitwise, ec_op, poseidon, ..] = BUILTINS;
+        used.pedersen * pedersen
+            + used.bitwise * bitwise
+            + used.ec_ops * ec_op
+            + used.poseidon * poseidon
+            + used.range_checks * RANGE_CHECK
+    }
+
     #[cfg(test)]
     pub(crate) const VALIDATE_MAX: u64 = 100_000_000;
     #[cfg(test)]

@@ -26,6 +26,7 @@ impl Hints<'_> {
 
     /// The next transaction: waits until there is one.
     pub(crate) fn next_transaction(&mut self, vm: &mut VirtualMachine, ids: &Ids<'_>) -> Result<(), HintError> {
+        self.count(vm, ids)?;
         let Some(transaction) = self.transactions.next() else {
             self.dry = true;
             return Err(custom("no further transaction, and the shard has not ended"));
@@ -92,6 +93,7 @@ impl Hints<'_> {
             notes.into(),
         ];
         self.chains.signatures.insert(call.key, call.signature);
+        self.counter.blakes += (call.calldata.len() as u64 + 2) / 2 + 1;
         self.begin(vec![session.execute]);
         self.write(vm, &record)
     }

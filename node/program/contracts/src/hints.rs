@@ -8,6 +8,7 @@ use crate::{
     compiled::{gas, hint},
     loading::{CLASS, list_segments, load},
     sessions,
+    spent::{Counter, Spent},
     start::{EntryKind, Start},
     syscalls::{Answers, Found},
     tree::{Snapshot, Transaction},
@@ -54,13 +55,13 @@ pub(crate) struct Hints<'a> {
     pub(crate) snapshot: &'a dyn Snapshot,
     pub(crate) transactions: &'a mut dyn Iterator<Item = Transaction>,
     /// By contract: the end of its storage accesses.
-    contracts: Vec<Option<MaybeRelocatable>>,
+    pub(crate) contracts: Vec<Option<MaybeRelocatable>>,
     /// By (contract, key): the last value that the program has met.
     storage: HashMap<(usize, Felt), Felt>,
     /// What was taken from the snapshot.
     pub(crate) reads: Reads,
     /// By contract: how much less its escrows hold than they did.
-    slacks: HashMap<usize, Felt>,
+    pub(crate) slacks: HashMap<usize, Felt>,
     /// The calls of the transaction that runs, in the order in which their frames begin.
     pub(crate) calls_ahead: VecDeque<Found>,
     pub(crate) answers: Answers,
@@ -72,6 +73,9 @@ pub(crate) struct Hints<'a> {
     pub(crate) first_notes: HashMap<(Felt, Felt), usize>,
     /// The segments with the code of classes.
     code_segments: Vec<usize>,
+    /// Who is told what the run costs.
+    pub(crate) told: Option<&'a mut dyn FnMut(Spent)>,
+    pub(crate) counter: Counter,
     /// How many frames began.
     pub(crate) calls: u64,
     /// How many transactions were taken.
@@ -104,6 +108,8 @@ impl<'a> Hints<'a> {
             chains: Chains::default(),
             first_notes: HashMap::new(),
             code_segments: Vec::new(),
+            told: None,
+            counter: Counter::default(),
             calls: 0,
             taken: 0,
             dry: false,
@@ -141,6 +147,7 @@ impl<'a> Hints<'a> {
             let code = vm.get_relocatable((table + CLASS * place)?)?;
             self.code_segments.extend(usize::try_from(code.segment_index));
         }
+        self.counter = Counter::load(vm, &self.classes, table)?;
         ids.set("classes", table, vm)?;
         // Where there is none, no contract has this place.
         ids.set("sessions", self.sessions.map_or(-Felt::ONE, Felt::from), vm)?;

@@ -7,6 +7,7 @@
 //! - [`replay`](replay()): runs the program on cairo-vm over what native execution found, to the end event.
 //! - [`tree`]: what native execution found, call by call. [`Start`]: what the shard was started with. [`Class`]: compiled code.
 //! - [`sessions`]: the contract in which accounts allow keys to call in their name.
+//! - [`cost`]: what a run costs its prover, and how much one proof can take; [`Spent`] is what a replay has counted so far.
 //! - [`Reads`]: what the run took from the state that it was forked from; a settler compares it.
 //!
 //! What is proven: INVOKE v3 at zero prices (hash, nonce, `__validate__`, `__execute__`, REVERTED), session calls (one signature a key), calls and library calls with their failures
@@ -25,20 +26,23 @@ mod cells;
 mod chains;
 pub mod class;
 mod compiled;
+pub mod cost;
 mod given;
 mod hints;
 mod loading;
 mod replay;
 pub mod sessions;
+mod spent;
 mod syscalls;
 #[cfg(test)]
 mod tests;
 pub mod tree;
 
 pub use class::{Class, ClassError};
-pub use compiled::{COMPILED, data, hash};
-pub use replay::{Replay, ReplayError, replay};
+pub use compiled::{COMPILED, data, gas, hash};
+pub use replay::{Replay, ReplayError, replay, replay_counted};
 pub use shardwire_model::{
     Reads,
     contracts::{self as start, Start, StartError},
 };
+pub use spent::Spent;

@@ -4,7 +4,8 @@
 //! the same chunks, so a restarted operator goes on where the stream stopped.
 
 use crate::{
-    Class, StartError, compiled,
+    Class, Spent, StartError, compiled,
+    cost::Cost,
     hints::Hints,
     sessions::{self, TwoSessions},
     start::Start,
@@ -27,6 +28,8 @@ pub struct Replay {
     pub steps: u64,
     /// How many calls ran code or failed before.
     pub calls: u64,
+    /// What it costs its prover.
+    pub cost: Cost,
     /// All chunks of its witness.
     pub manifest: Manifest,
 }
@@ -146,6 +149,21 @@ pub fn replay(
     transactions: &mut dyn Iterator<Item = Transaction>,
     sink: &mut Sink<'_>,
 ) -> Result<Replay, ReplayError> {
+    replay_counted(start, classes, snapshot, transactions, &mut |_| {}, sink)
+}
+
+/// The same, and tells what the run has cost so far each time before it asks for the next transaction, and in the end.
+///
+/// # Errors
+/// [`ReplayError`], the first that is met.
+pub fn replay_counted(
+    start: &Start,
+    classes: &[Class],
+    snapshot: &dyn Snapshot,
+    transactions: &mut dyn Iterator<Item = Transaction>,
+    told: &mut dyn FnMut(Spent),
+    sink: &mut Sink<'_>,
+) -> Result<Replay, ReplayError> {
     start.validate()?;
     if start.program != compiled::hash() {
         return Err(ReplayError::Program { started: start.program, this: compiled::hash() });
@@ -163,11 +181,19 @@ pub fn replay(
     }
     sessions::place(start)?;
     let mut hints = Hints::new(start, ordered, snapshot, transactions);
+    hints.told = Some(told);
     let result = run(&mut hints, sink);
     let (dry, transaction, calls) = (hints.dry, hints.taken, hints.calls);
     let reads = std::mem::take(&mut hints.reads);
     match result {
-        Ok((Execution { output, steps, manifest }, _)) => Ok(Replay { output, reads, steps, calls, manifest }),
+        Ok((Execution { output, steps, manifest }, runner)) => {
+            let cost = hints.counter.whole(&runner, steps).map_err(|error| ReplayError::Vm(error.to_string()))?;
+            let transactions = output.count;
+            if let Some(told) = &mut hints.told {
+                told(Spent { transactions, cost, unused: Vec::new() });
+            }
+            Ok(Replay { output, reads, steps, calls, cost, manifest })
+        }
         Err(ReplayError::Broken { .. }) if dry => Err(ReplayError::Dry),
         Err(ReplayError::Broken { reason, .. }) => Err(ReplayError::Broken { transaction, reason }),
         Err(other) => Err(other),

@@ -1,8 +1,9 @@
 //! What enters a shard of contracts.
 
+use crate::budget::ShardBudget;
 use shardwire_model::{ContractId, Felt, ShardStart, ShardTransaction, execution::Status};
 use shardwire_native::{self as native, Native};
-use shardwire_program::{Admission, Change, Checked, Foreign, Refusal};
+use shardwire_program::{Admission, Budget, Change, Checked, Foreign, Refusal};
 use std::sync::Arc;
 
 /// The state of a shard of contracts.
@@ -10,17 +11,19 @@ use std::sync::Arc;
 pub(crate) struct ContractsAdmission {
     start: Arc<ShardStart>,
     native: Native,
+    budget: ShardBudget,
 }
 
 impl ContractsAdmission {
-    pub(crate) fn new(start: ShardStart, native: Native) -> Self {
-        Self { start: Arc::new(start), native }
+    pub(crate) fn new(start: ShardStart, native: Native, budget: ShardBudget) -> Self {
+        Self { start: Arc::new(start), native, budget }
     }
 }
 
 /// What native execution refuses, in the words of every program's admission.
 fn refused(refusal: native::Refusal) -> Refusal {
     match refusal.is_of_this_machine() {
+        true if matches!(refusal, native::Refusal::Behind { .. }) => Refusal::Later(Foreign::new(refusal)),
         true => Refusal::Machine(Foreign::new(refusal)),
         false => Refusal::Other(Foreign::new(refusal)),
     }
@@ -48,6 +51,14 @@ impl Admission for ContractsAdmission {
         })
     }
 
+    fn affords(&self, change: &Change) -> Result<(), Refusal> {
+        change.inside::<native::Change>().map_or(Ok(()), |change| self.budget.affords(change).map_err(refused))
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        self.budget.used(self.native.ended())
+    }
+
     fn executes(&self) -> bool {
         true
     }
@@ -57,6 +68,7 @@ impl Admission for ContractsAdmission {
         debug_assert!(inside.is_some(), "a change is good for the program that it is of");
         if let Some(change) = inside {
             self.native.apply(change);
+            self.budget.apply(change);
         }
     }
 

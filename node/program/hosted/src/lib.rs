@@ -5,6 +5,8 @@
 //! it breaks a rule; what is logged is executed once more beside its replay on cairo-vm (`shardwire_contracts`), which cuts the witness while the game
 //! is played. Both begin from the genesis that the start data names by its content hash, one of the node's [`Geneses`].
 //!
+//! The replay counts what a proof will cost its prover. What one proof couldn't take any more is refused before it is logged (`budget`).
+//!
 //! A shard is refused, before anything is accepted for it, if its terms aren't of contracts, its genesis isn't here or isn't what it is called
 //! ([`GenesisFileError`]), doesn't have what the start data lists, or if the World's values don't fit it. What can't be read or compiled at the moment
 //! refuses nothing: it is this machine's trouble.
@@ -16,6 +18,9 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod admission;
+mod budget;
+#[cfg(test)]
+mod budget_tests;
 #[cfg(any(test, feature = "testing"))]
 pub mod dungeon;
 mod geneses;

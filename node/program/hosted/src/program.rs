@@ -3,9 +3,10 @@
 use crate::{
     Geneses,
     admission::{ContractsAdmission, checked},
+    budget::{Meters, ShardBudget},
     geneses::is_of_this_machine,
 };
-use shardwire_contracts::{Class, ReplayError, replay, tree};
+use shardwire_contracts::{Class, ReplayError, Spent, cost::PROVER_BYTES, replay_counted, tree};
 use shardwire_model::{Coded, ContractId, Felt, Key, Logged, MAX_READS, ShardStart, StartError, Terms};
 use shardwire_native::{self as native, GroundError, Native};
 use shardwire_program::{Admission, ExecuteError, Execution, Program, Refusal, Sink};
@@ -15,13 +16,24 @@ const NAME: &str = "contracts";
 
 /// The program of real Starknet contracts. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Contracts(Arc<Geneses>);
+pub struct Contracts {
+    geneses: Arc<Geneses>,
+    meters: Arc<Meters>,
+    /// Bytes of a prover's memory that a proof may take.
+    budget_bytes: u64,
+}
 
 impl Contracts {
     /// The program, with these genesis files. What is added to them later is found, too.
     #[must_use]
-    pub const fn new(geneses: Arc<Geneses>) -> Self {
-        Self(geneses)
+    pub fn new(geneses: Arc<Geneses>) -> Self {
+        Self::with_budget(geneses, PROVER_BYTES)
+    }
+
+    /// The same, for provers of which a proof may take so many bytes of memory.
+    #[must_use]
+    pub fn with_budget(geneses: Arc<Geneses>, budget_bytes: u64) -> Self {
+        Self { geneses, meters: Arc::default(), budget_bytes }
     }
 
     /// A shard before its first transaction. Reads and compiles its genesis where no other shard has it: call it on a thread that may wait.
@@ -32,7 +44,7 @@ impl Contracts {
     pub fn open(&self, start: &ShardStart, values: &[Felt]) -> Result<Native, ExecuteError> {
         let Terms::Contracts(terms) = &start.terms else { return Err(ExecuteError::Terms { program: NAME }) };
         let ordered = start.for_contracts().map_err(StartError::from)?;
-        let genesis = self.0.find(terms.genesis).map_err(|error| cannot(error.is_of_this_machine(), error))?;
+        let genesis = self.geneses.find(terms.genesis).map_err(|error| cannot(error.is_of_this_machine(), error))?;
         Native::open(genesis, &ordered, values).map_err(|error| cannot(is_of_this_machine(&error), error))
     }
 }
@@ -116,7 +128,9 @@ impl Program for Contracts {
 
     fn admission(&self, start: ShardStart, values: &[Felt]) -> Result<Box<dyn Admission>, ExecuteError> {
         let native = self.open(&start, values)?;
-        Ok(Box::new(ContractsAdmission::new(start, native)))
+        let opening = Spent::before(native.start(), &classes(&native)?);
+        let budget = ShardBudget::new(opening, self.meters.of(start.shard), self.budget_bytes);
+        Ok(Box::new(ContractsAdmission::new(start, native, budget)))
     }
 
     fn execute(
@@ -135,7 +149,9 @@ impl Program for Contracts {
             taken += 1;
             executed(&mut native, &logged).map_err(|refusal| stopped = Some(refusal)).ok()
         });
-        let replayed = replay(begun.start(), &classes, &first, &mut trees, sink);
+        let meter = self.meters.of(start.shard);
+        let mut told = |spent| meter.take(spent);
+        let replayed = replay_counted(begun.start(), &classes, &first, &mut trees, &mut told, sink);
         if let Some(error) = first.failed.take() {
             return Err(cannot(true, error));
         }

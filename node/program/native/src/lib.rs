@@ -20,6 +20,8 @@
 //! - what would leave the shard unsettleable: a change of an unlisted slot of a *closed* contract, more in an asset's escrows than it began
 //!   with, a counter that falls, a lock that another shard holds, more slots touched than the list that travels with the proof holds.
 //!
+//! What a transaction costs a prover follows from its [`Change`]: whether that is too much is asked where a replay runs beside, with [`Refusal::OverBudget`] as the answer.
+//!
 //! Whatever else a transaction does is its contracts' business. The bounds are the constants of [`bounds`].
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
@@ -41,6 +43,7 @@ mod state;
 mod touched;
 mod transaction;
 mod tree;
+mod work;
 
 pub use class::{Class, ClassError, Compiled, compile};
 pub use constants::starknet_version;

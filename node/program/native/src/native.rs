@@ -10,7 +10,7 @@ use crate::{
     touched::{self, Touched},
     transaction::{bounded, check_bounds},
 };
-use shardwire_contracts::{Start, StartError, sessions, start::chain_id, tree};
+use shardwire_contracts::{Start, StartError, cost::Work, sessions, start::chain_id, tree};
 use shardwire_model::{
     ContractId, EventId, Felt, Invoke, Key, MAX_CALLDATA_FELTS, MAX_TRANSACTIONS, Slot,
     execution::{Receipt, Simulate, Simulated},
@@ -58,6 +58,9 @@ pub struct Change {
     chain: Option<(Felt, Chain)>,
     /// The slots that no transaction before it has touched.
     touched: Arc<[Slot]>,
+    work: Arc<Work>,
+    /// The places of the classes whose code ran.
+    classes: Arc<[usize]>,
 }
 
 impl Change {
@@ -77,6 +80,18 @@ impl Change {
     #[must_use]
     pub const fn outcome(&self) -> &Arc<Outcome> {
         &self.outcome
+    }
+
+    /// What its cost to a prover follows from.
+    #[must_use]
+    pub fn work(&self) -> &Work {
+        &self.work
+    }
+
+    /// The places in the start data of the classes whose code it ran, ascending.
+    #[must_use]
+    pub const fn classes(&self) -> &Arc<[usize]> {
+        &self.classes
     }
 }
 
@@ -169,6 +184,8 @@ impl Native {
             return Err(Refusal::Full);
         }
         let touched = self.touched.check(outcome.touched().chain(touched::permission(self.sessions, &tree)), ends)?;
+        let work = Arc::new(outcome.work(matches!(tree, tree::Transaction::Invoke(_)), touched.len()));
+        let classes = outcome.classes(&self.start).into();
         let Outcome { status, events, returned, gas, diff, .. } = &outcome;
         let receipt = Receipt {
             index,
@@ -184,7 +201,7 @@ impl Native {
             ends,
         };
         let (receipt, tree, outcome) = (Arc::new(receipt), Arc::new(tree), Arc::new(outcome));
-        Ok(Checked::New(Change { receipt, tree, outcome, chain, touched: touched.into() }))
+        Ok(Checked::New(Change { receipt, tree, outcome, chain, touched: touched.into(), work, classes }))
     }
 
     /// Takes in what [`check`](Self::check) found, here or in a clone that was where this is. Nothing may have been applied since then.

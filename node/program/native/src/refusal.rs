@@ -181,6 +181,36 @@ pub enum Refusal {
         /// How many it may.
         most: usize,
     },
+    /// One proof can't take the shard with this transaction.
+    #[error(
+        "with this transaction the shard's proof would take {} MB of its prover's memory, and {} MB are allowed", .bytes / 1_000_000, .most / 1_000_000
+    )]
+    OverBudget {
+        /// How many bytes it would take.
+        bytes: u64,
+        /// How many it may.
+        most: u64,
+    },
+    /// One proof can't take the transaction, even if it were the shard's only one.
+    #[error(
+        "this transaction alone would take {} MB of its prover's memory, and {} MB are allowed a proof", .bytes / 1_000_000, .most / 1_000_000
+    )]
+    TooCostly {
+        /// How many bytes it would take.
+        bytes: u64,
+        /// How many it may.
+        most: u64,
+    },
+    /// Whether one proof can take it isn't known yet: the replay, which counts, hasn't come so far.
+    #[error(
+        "the replay is behind: {replayed} of {accepted} transactions are replayed, and whether a proof can take one more isn't known"
+    )]
+    Behind {
+        /// How many are replayed.
+        replayed: u32,
+        /// How many there are before this one.
+        accepted: u32,
+    },
     /// A read-only call of an entry point that isn't there.
     #[error("contract {contract} has no entry point {selector:#x}")]
     NoEntryPoint {
@@ -204,7 +234,7 @@ impl Refusal {
     /// Whether this is about the machine that executes, not about the transaction: another try may succeed.
     #[must_use]
     pub const fn is_of_this_machine(&self) -> bool {
-        matches!(self, Self::Ground(_) | Self::Machine(_))
+        matches!(self, Self::Ground(_) | Self::Machine(_) | Self::Behind { .. })
     }
 }
 
@@ -241,6 +271,9 @@ impl Coded for Refusal {
             Self::Link { .. } => "SW-NATIVE-127",
             Self::Unsigned(_) => "SW-NATIVE-128",
             Self::Slots { .. } => "SW-NATIVE-129",
+            Self::OverBudget { .. } => "SW-NATIVE-130",
+            Self::TooCostly { .. } => "SW-NATIVE-131",
+            Self::Behind { .. } => "SW-NATIVE-132",
         }
     }
 
@@ -290,6 +323,11 @@ impl Coded for Refusal {
             Self::Slots { .. } => {
                 "Settle the shard and start another one; let contracts keep what belongs together in fewer slots.".into()
             }
+            Self::OverBudget { .. } => {
+                "End the shard and start another one; `shardwire shard status` shows how much of its budget is used.".into()
+            }
+            Self::TooCostly { .. } => "Make several transactions of it, with fewer calls or shorter loops.".into(),
+            Self::Behind { .. } => "Submit the transaction again in a moment.".into(),
             Self::NoEntryPoint { .. } => "Call what the contract's class has: starknet_getClassAt lists it.".into(),
             Self::CallFailed(_) => "Correct the call's arguments.".into(),
             Self::Ground(error) => error.next_step(),

@@ -50,6 +50,8 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
         chunks: u32::MAX,
         witness_bytes_raw: u64::MAX,
         witness_bytes_wire: u64::MAX,
+        budget_used_bytes: u64::MAX,
+        budget_bytes: u64::MAX,
         execute_ms: u64::MAX,
         stream_ms: u64::MAX,
         prove_ms: u64::MAX,

@@ -4,6 +4,7 @@ mod chunks;
 mod dungeon;
 mod liar;
 mod lies;
+mod paths;
 mod places;
 mod proof;
 mod recorder;

@@ -111,6 +111,9 @@ fn a_game_of_contracts_is_proven() {
     println!("{} steps, {} calls, {} bytes of witness, {proved:?}", run.steps, run.calls, witness.len());
 
     let proof = fs::read(&request.proof).unwrap();
+    // What the budget of a shard is counted in is no less than the memory that this took, and not twice as much.
+    let counted = run.cost.bytes();
+    assert!((proved.peak_bytes..2 * proved.peak_bytes).contains(&counted), "{counted}, {:?}, {proved:?}", run.cost);
     assert!(proof.len() + MAX_READS_BYTES <= MAX_PROOF_BYTES as usize, "the longest list leaves room for it");
     let start = fixed(&dungeon.start);
     let believed = |bytes: &[u8]| {

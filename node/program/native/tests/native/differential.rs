@@ -11,12 +11,14 @@ use super::{
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use shardwire_contracts::{
-    Class, Start, replay,
+    Class, Spent, Start,
+    cost::Cost,
+    replay_counted,
     start::{Entry, EntryKind, Rule},
     tree::{State, Transaction},
 };
 use shardwire_model::{Felt, Key, Selector, execution::Status, starknet_keccak};
-use shardwire_native::{Checked, Genesis};
+use shardwire_native::{Change, Checked, Genesis};
 use std::sync::Arc;
 
 /// Every contract is closed, and every slot that a script can touch is listed, as a lock, which may have any value.
@@ -41,15 +43,48 @@ fn snapshot(genesis: &Genesis) -> State {
     state
 }
 
+/// The classes in the start data's order.
+fn ordered(start: &Start, classes: &[Class]) -> Vec<Class> {
+    let class = |hash| classes.iter().find(|class| class.class_hash == hash).unwrap().clone();
+    start.classes.iter().map(|pair| class(pair.class_hash)).collect()
+}
+
+/// What was counted before each transaction, and its bound, are at least what is counted after it. And the bounds are of use: they aren't far above.
+fn bounded(spent: &[Spent], changes: &[Change], whole: Cost) {
+    let (opening, spent) = spent.split_first().unwrap();
+    let begun = spent[0].cost;
+    assert!(begun.is_within(opening.cost), "{begun:?} exceeds {opening:?}");
+    assert_eq!(spent.len(), changes.len() + 1);
+    let mut bounds = Cost::ZERO;
+    for (index, change) in changes.iter().enumerate() {
+        let (before, after) = (&spent[index], &spent[index + 1]);
+        assert_eq!((before.transactions, after.transactions), (index as u32, index as u32 + 1));
+        let bound = change.work().bound();
+        let code = change.classes().iter().map(|place| before.unused[*place].cost());
+        let most = code.fold(before.cost + bound, |sum, code| sum + code);
+        let now = after.cost;
+        assert!(now.is_within(most), "transaction {index}, {:?}: {now:?} exceeds {most:?}", change.work());
+        bounds += bound;
+    }
+    let last = spent[changes.len() - 1].cost;
+    let counted = last - begun;
+    eprintln!("{} transactions: {whole:?}, begun {begun:?}, counted {counted:?}, bounds {bounds:?}", changes.len());
+    assert!(bounds.steps < 3 * (whole.steps - begun.steps), "{} steps, {bounds:?}", whole.steps);
+}
+
 /// Replays what a shard did, and compares what came of it.
-pub(crate) fn repeat(shard: &Shard, genesis: &Genesis, trees: Vec<Transaction>) {
+pub(crate) fn repeat(shard: &Shard, genesis: &Genesis, changes: Vec<Change>) {
     let casm = |class: &shardwire_native::Class| serde_json::to_vec(class.casm()).unwrap();
     let classes = genesis.classes().values();
     let classes: Vec<_> = classes.map(|class| Class::from_casm(class.hash(), &casm(class)).unwrap()).collect();
     let start = shard.native.start();
-    let count = trees.len();
-    let replayed = replay(start, &classes, &snapshot(genesis), &mut trees.into_iter(), &mut |_| Ok(()))
+    let count = changes.len();
+    let mut trees = changes.iter().map(|change| Transaction::clone(change.tree()));
+    let mut spent = vec![Spent::before(start, &ordered(start, &classes))];
+    let mut told = |now| spent.push(now);
+    let replayed = replay_counted(start, &classes, &snapshot(genesis), &mut trees, &mut told, &mut |_| Ok(()))
         .unwrap_or_else(|error| panic!("{error}"));
+    bounded(&spent, &changes, replayed.cost);
     let settled: Vec<_> = replayed.output.updates.iter().map(|update| update.value).collect();
     assert_eq!(settled, shard.native.values().unwrap());
     assert_eq!(replayed.output.count as usize, count);
@@ -67,7 +102,7 @@ fn play(seed: u64, transactions: u32) -> u32 {
     let first = |entry: &Entry| if entry.key.0 == Felt::from(FULL_SLOT) { Felt::from(100) } else { Felt::ZERO };
     let values: Vec<_> = start.settled().map(first).collect();
     let mut shard = Shard::over(genesis.clone(), &start, &values);
-    let mut trees: Vec<Transaction> = Vec::new();
+    let mut changes = Vec::new();
     let mut reverted = 0;
     while !shard.native.ended() {
         let account = *ACCOUNTS.choose(&mut random).unwrap();
@@ -88,10 +123,10 @@ fn play(seed: u64, transactions: u32) -> u32 {
         shard.time += random.random_range(0..3);
         let Checked::New(change) = shard.native.check(&invoke, shard.time).unwrap() else { panic!("it is new") };
         shard.native.apply(&change);
-        trees.push((**change.tree()).clone());
         reverted += u32::from(change.receipt().status != Status::Succeeded);
+        changes.push(change);
     }
-    repeat(&shard, &genesis, trees);
+    repeat(&shard, &genesis, changes);
     reverted
 }
 
@@ -114,7 +149,7 @@ fn the_program_repeats_real_accounts_and_a_token() {
     start.program = shardwire_contracts::hash();
     start.end_event.selector = Selector(starknet_keccak("Approval"));
     let mut shard = openzeppelin::over(&start);
-    let mut trees = Vec::new();
+    let mut changes = Vec::new();
     let transactions: [(u64, &str, &[u64]); 6] = [
         (ALICE, "transfer", &[BOB, 300, 0]),
         (BOB, "transfer", &[ALICE, 301, 0]),
@@ -130,8 +165,8 @@ fn the_program_repeats_real_accounts_and_a_token() {
         let Checked::New(change) = shard.native.check(&invoke, shard.time).unwrap() else { panic!("it is new") };
         shard.native.apply(&change);
         reverted += u32::from(change.receipt().status != Status::Succeeded);
-        trees.push((**change.tree()).clone());
+        changes.push(change);
     }
     assert!(shard.native.ended() && reverted == 2);
-    repeat(&shard, &openzeppelin::genesis(), trees);
+    repeat(&shard, &openzeppelin::genesis(), changes);
 }

@@ -247,7 +247,7 @@ fn play(seed: u64, transactions: u32) {
     let mut model = Model::default();
     model.slots.extend(CONTRACTS.iter().map(|contract| ((*contract, FULL_SLOT), Felt::from(100))));
     let chain = short(shard.native.chain());
-    let mut trees = Vec::new();
+    let mut changes = Vec::new();
     let (mut sessions, mut reverted) = (0, 0);
     // The keys of both accounts, and one that acts for both.
     let may = [(ACCOUNTS[0], 1), (ACCOUNTS[1], 2), (ACCOUNTS[0], 3), (ACCOUNTS[1], 3)];
@@ -260,7 +260,7 @@ fn play(seed: u64, transactions: u32) {
         let invoke = shard.invoke(account, &[(KEEPER, starknet_keccak("open"), calldata)]);
         let Checked::New(change) = shard.native.check(&invoke, shard.time).unwrap() else { panic!("it is new") };
         shard.native.apply(&change);
-        trees.push((**change.tree()).clone());
+        changes.push(change.clone());
     }
     while !shard.native.ended() {
         shard.time += random.random_range(0..3);
@@ -283,7 +283,7 @@ fn play(seed: u64, transactions: u32) {
         };
         let Checked::New(change) = checked else { panic!("it is new") };
         shard.native.apply(&change);
-        trees.push((**change.tree()).clone());
+        changes.push(change.clone());
         let receipt = change.receipt();
         if last {
             continue;
@@ -317,7 +317,7 @@ fn play(seed: u64, transactions: u32) {
         sessions += u32::from(is_session);
     }
     assert!(sessions > transactions / 2 && reverted > 0, "{sessions} {reverted}");
-    repeat(&shard, &GENESIS, trees);
+    repeat(&shard, &GENESIS, changes);
 }
 
 #[test]

@@ -1,0 +1,228 @@
+//! What one proof can take: counted by the replay, held against what enters.
+
+use crate::{
+    Contracts,
+    dungeon::{self, ANNA, BEGINS, BERT, GOLD, WORLD},
+};
+use shardwire_contracts::cost::{Cost, END};
+use shardwire_model::{AccountKey, Coded as _, Felt, Logged, PeerId, ShardStart, ShardTransaction};
+use shardwire_native::Refusal as Native;
+use shardwire_program::{Admission, Budget, Change, Checked, ExecuteError, Execution, Program as _, Refusal};
+use std::{
+    iter,
+    sync::{Arc, LazyLock, mpsc},
+    thread,
+};
+
+fn program(budget_bytes: u64) -> Contracts {
+    static GENESES: LazyLock<Arc<crate::Geneses>> = LazyLock::new(|| Arc::new(dungeon::geneses()));
+    Contracts::with_budget(GENESES.clone(), budget_bytes)
+}
+
+/// An operator's two halves: what enters, and the replay behind it.
+struct Operator {
+    start: ShardStart,
+    admission: Box<dyn Admission>,
+    log: Vec<Logged>,
+    feed: mpsc::Sender<Logged>,
+    asked: mpsc::Receiver<()>,
+    replay: thread::JoinHandle<Result<Execution, ExecuteError>>,
+}
+
+impl Operator {
+    /// One that begins, or begins again with a log.
+    fn with(program: &Contracts, log: Vec<Logged>) -> Self {
+        let (start, values) = dungeon::shard(PeerId([7; 32]));
+        let mut admission = program.admission(start.clone(), &values).unwrap();
+        let (feed, fed) = mpsc::channel();
+        let (asks, asked) = mpsc::channel();
+        let replay = {
+            let (program, start) = (program.clone(), start.clone());
+            thread::spawn(move || {
+                let mut next = iter::from_fn(|| {
+                    asks.send(()).ok()?;
+                    fed.recv().ok()
+                });
+                program.execute(&start, &values, &mut next, &mut |_| Ok(()))
+            })
+        };
+        asked.recv().unwrap();
+        for logged in &log {
+            // What is in the log isn't asked again.
+            admission.take_in(&logged.transaction, logged.time).unwrap();
+        }
+        let operator = Self { start, admission, log, feed, asked, replay };
+        for logged in &operator.log {
+            operator.feed.send(logged.clone()).unwrap();
+            operator.asked.recv().unwrap();
+        }
+        operator
+    }
+
+    fn check(&self, transaction: &ShardTransaction) -> Change {
+        match self.admission.check(transaction, BEGINS).unwrap() {
+            Checked::New(change) => change,
+            Checked::Duplicate { .. } => panic!("it is new"),
+        }
+    }
+
+    /// Has a transaction enter, and replayed.
+    fn submit(&mut self, transaction: ShardTransaction) -> Result<(), Refusal> {
+        let change = self.check(&transaction);
+        self.admission.affords(&change)?;
+        self.admission.apply(change);
+        let logged = Logged { transaction, time: BEGINS, reverted: false };
+        self.log.push(logged.clone());
+        self.feed.send(logged).unwrap();
+        // After the last one it asks for no further.
+        if !self.admission.ended() {
+            self.asked.recv().unwrap();
+        }
+        Ok(())
+    }
+
+    fn used(&self) -> u64 {
+        self.admission.budget().unwrap().used_bytes
+    }
+
+    fn train(&self, nonce: u64) -> ShardTransaction {
+        dungeon::invoke(&self.start, ANNA, nonce, WORLD, "train", &[5]).into()
+    }
+}
+
+fn native(refusal: &Refusal) -> Native {
+    refusal.inside::<Native>().unwrap().clone()
+}
+
+#[test]
+fn a_shard_takes_what_one_proof_can_and_can_be_ended_then() {
+    let begun = Operator::with(&program(u64::MAX), Vec::new()).used();
+    let most = begun + END.bytes() - Cost::ZERO.bytes() + 400_000_000;
+    let mut operator = Operator::with(&program(most), Vec::new());
+    assert_eq!(operator.admission.budget(), Some(Budget { used_bytes: begun, most_bytes: most }));
+    let mut last = begun;
+    let refusal = loop {
+        let next = operator.train(operator.log.len() as u64);
+        match operator.submit(next) {
+            Ok(()) => assert!(operator.used() > last, "each takes something"),
+            Err(refusal) => break refusal,
+        }
+        last = operator.used();
+    };
+    let Native::OverBudget { bytes, .. } = native(&refusal) else { panic!("{refusal}") };
+    assert!(bytes > most && operator.log.len() > 5, "{bytes} after {}", operator.log.len());
+    assert_eq!(
+        (refusal.code(), refusal.to_string(), refusal.next_step()),
+        (
+            "SW-NATIVE-130",
+            format!(
+                "with this transaction the shard's proof would take {} MB of its prover's memory, and {} MB are allowed",
+                bytes / 1_000_000,
+                most / 1_000_000
+            ),
+            "End the shard and start another one; `shardwire shard status` shows how much of its budget is used."
+                .into()
+        )
+    );
+    assert!(!refusal.is_of_this_machine());
+
+    // One that begins again with the log has used as much, and says the same.
+    let mut again = Operator::with(&program(most), operator.log.clone());
+    assert_eq!((again.used(), again.admission.accepted()), (last, operator.admission.accepted()));
+    let next = again.train(again.log.len() as u64);
+    assert_eq!(native(&again.submit(next).unwrap_err()), native(&refusal));
+
+    // The end has room of its own, and what is proven is within the budget.
+    let finish = dungeon::invoke(&again.start, ANNA, again.log.len() as u64, WORLD, "finish", &[]);
+    again.submit(finish.into()).unwrap();
+    let run = again.replay.join().unwrap().unwrap();
+    assert_eq!(run.output.count as usize, again.log.len());
+    let used = again.admission.budget().unwrap().used_bytes;
+    assert!((begun..=most).contains(&used), "{used}");
+}
+
+#[test]
+fn what_is_not_replayed_yet_counts_with_its_bound_and_nothing_is_said_where_that_decides() {
+    let begun = Operator::with(&program(u64::MAX), Vec::new()).used();
+    let most = begun + END.bytes() - Cost::ZERO.bytes() + 900_000_000;
+    let program = program(most);
+    let mut operator = Operator::with(&program, Vec::new());
+    let mut ahead = operator.admission.fork();
+    let mut accepted = 0;
+    let refusal = loop {
+        let Checked::New(change) = ahead.check(&operator.train(accepted), BEGINS).unwrap() else { panic!("it is new") };
+        match ahead.affords(&change) {
+            Ok(()) => ahead.apply(change),
+            Err(refusal) => break refusal,
+        }
+        accepted += 1;
+    };
+    assert!(matches!(refusal, Refusal::Later(_)) && refusal.is_of_this_machine(), "{refusal:?}");
+    assert_eq!(
+        (refusal.code(), refusal.to_string(), refusal.next_step()),
+        (
+            "SW-NATIVE-132",
+            format!(
+                "the replay is behind: 0 of {accepted} transactions are replayed, and whether a proof can take one more isn't known"
+            ),
+            "Submit the transaction again in a moment.".into()
+        )
+    );
+    // Replayed, they take less than their bounds.
+    for nonce in 0..accepted {
+        operator.submit(operator.train(nonce)).unwrap();
+    }
+    let Checked::New(change) = ahead.check(&operator.train(accepted), BEGINS).unwrap() else { panic!("it is new") };
+    assert_eq!(ahead.affords(&change), Ok(()));
+    assert!(ahead.budget().unwrap().used_bytes == operator.used());
+}
+
+#[test]
+fn a_transaction_that_no_proof_could_take_is_refused_alone() {
+    let begun = Operator::with(&program(u64::MAX), Vec::new()).used();
+    let most = begun + 1_000_000;
+    let operator = Operator::with(&program(most), Vec::new());
+    let key = AccountKey::from_secret([5; 32]);
+    let transactions: [ShardTransaction; 2] =
+        [operator.train(0), dungeon::allow(&operator.start, ANNA, 0, &key, BEGINS + 10, &["train"]).into()];
+    for transaction in transactions {
+        let refusal = operator.admission.affords(&operator.check(&transaction)).unwrap_err();
+        let Native::TooCostly { bytes, .. } = native(&refusal) else { panic!("{refusal}") };
+        assert_eq!(
+            (refusal.code(), refusal.to_string(), refusal.next_step()),
+            (
+                "SW-NATIVE-131",
+                format!(
+                    "this transaction alone would take {} MB of its prover's memory, and {} MB are allowed a proof",
+                    bytes / 1_000_000,
+                    most / 1_000_000
+                ),
+                "Make several transactions of it, with fewer calls or shorter loops.".into()
+            )
+        );
+    }
+}
+
+#[test]
+fn session_calls_and_failures_are_counted_as_they_are_replayed() {
+    let mut operator = Operator::with(&program(u64::MAX), Vec::new());
+    let key = AccountKey::from_secret([5; 32]);
+    let allow = dungeon::allow(&operator.start, ANNA, 0, &key, BEGINS + 10, &["train", "doom", "finish"]);
+    operator.submit(allow.into()).unwrap();
+    let bert = dungeon::invoke(&operator.start, BERT, 0, GOLD, "transfer", &[ANNA, 30, 0]);
+    operator.submit(bert.into()).unwrap();
+    let mut previous = dungeon::first_link(&operator.start, &key);
+    let mut grown: Vec<u64> = Vec::new();
+    for (name, arguments) in [("train", &[5][..]), ("train", &[6]), ("train", &[7]), ("doom", &[]), ("finish", &[])] {
+        let call = dungeon::session_call(ANNA, &key, previous, name, arguments);
+        previous = call.link();
+        let before = operator.used();
+        operator.submit(call.into()).unwrap();
+        grown.push(operator.used().saturating_sub(before));
+    }
+    // The first of a key pays for its signature, which is the only one; equal hashes are made once.
+    assert!(grown[0] > grown[1] && grown[1].abs_diff(grown[2]) < 1_000_000, "{grown:?}");
+    let run = operator.replay.join().unwrap().unwrap();
+    assert_eq!((run.output.count, run.output.ended), (7, true));
+    assert_ne!(previous, Felt::ZERO);
+}
