@@ -318,7 +318,9 @@ async fn take_up(
         };
         let it = host.clone();
         let prover = aside(host.work, move || Prover::resume(it, workshop, proofs.verify)).await;
-        roles.prover = Some(prover.map_err(boxed)?);
+        let prover = prover.map_err(boxed)?;
+        prover.look_after_worker();
+        roles.prover = Some(prover);
     }
     Ok((roles, chains))
 }

@@ -15,22 +15,22 @@ const SEEDS: u64 = 500;
 
 /// A run that has shown each bug; it is tried first, so that this takes a moment.
 const KNOWN: [(Mutation, u64); 17] = [
-    (Mutation::EffectBeforeRecord, 0),
-    (Mutation::EpochUnchecked, 125),
+    (Mutation::EffectBeforeRecord, 18),
+    (Mutation::EpochUnchecked, 50),
     (Mutation::CreditUnbounded, 0),
     (Mutation::AppliedTwice, 0),
     (Mutation::LockKept, 33),
     (Mutation::ResumedOffByOne, 428),
     (Mutation::NoBackOff, 0),
     (Mutation::TimerNotCancelled, 12),
-    (Mutation::LocalEndCounts, 18),
+    (Mutation::LocalEndCounts, 27),
     (Mutation::LogCutShort, 0),
     (Mutation::WallClockDecides, 12),
-    (Mutation::ClaimBelieved, 17),
+    (Mutation::ClaimBelieved, 4),
     (Mutation::AnybodySettles, 0),
     (Mutation::AnybodyOperates, 0),
     (Mutation::OwnProofBelieved, 5),
-    (Mutation::LeaseUnbounded, 0),
+    (Mutation::LeaseUnbounded, 1),
     (Mutation::DiskErrorStays, 1),
 ];
 
@@ -60,6 +60,13 @@ fn plan(mutation: Mutation, seed: u64) -> Option<Plan> {
         Mutation::DiskErrorStays => {
             let (faults, quiet) = (vec![Fault::FullDisk], Duration::from_secs(4));
             Some(Plan { faults, quiet, ..Plan::without_faults(seed) })
+        }
+        Mutation::UndoForgets | Mutation::ClosedSlotUnchecked => Some(Plan { contracts: true, ..plan }),
+        Mutation::ReadNotCompared => Some(Plan { contracts: true, lying_prover: true, ..plan }),
+        Mutation::TimeRunsBack => {
+            let (faults, quiet) = (vec![Fault::ClockJump, Fault::Restart, Fault::Crash], Duration::from_secs(2));
+            let safety = Duration::from_secs(60);
+            Some(Plan { contracts: true, faults, quiet, safety, ..Plan::without_faults(seed) })
         }
         _ => Some(plan),
     }

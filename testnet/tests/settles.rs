@@ -4,13 +4,12 @@ mod stranger;
 
 use serde_json::Value;
 use shardwire::{data::DataPaths, host::clock::SystemClock};
-use shardwire_model::{Clock as _, Felt, Hash, PeerId, Role, ShardId, Stage};
+use shardwire_model::{Clock as _, PeerId, Role, Stage};
 use shardwire_protocols::{
-    Signed,
     handshake::{Handshake, Hello, greet, spoken},
-    proof::{Client, Next, Proof, Settlement},
+    proof::{Client, Next, Proof},
 };
-use shardwire_transport::{Connection, Endpoint, Identity, Settings, message::encode};
+use shardwire_transport::{Endpoint, Identity, Settings};
 use shardwire_world::WorldIdentity;
 use std::{
     collections::BTreeMap,
@@ -22,7 +21,7 @@ use std::{
     },
     time::Duration,
 };
-use stranger::{frame, header, hello, world};
+use stranger::{hello, world};
 use testnet::{
     crashes::PlannedCrash,
     dungeon::{Options, generate},
@@ -112,25 +111,9 @@ struct Presumes {
     asked: AtomicUsize,
     /// How often it was offered one, and said that it had settled it.
     offered: AtomicUsize,
-    /// How often it said so without an offer.
-    signed: AtomicUsize,
 }
 
 impl Presumes {
-    /// Signs a receipt of a proof that it wasn't offered, where the protocol has no place for it: twice in all, since the third is a ban, and it shall ask until the end.
-    async fn signs_unasked(&self, identity: &Identity, connection: &Connection) -> bool {
-        if self.signed.load(Ordering::SeqCst) == 2 {
-            return true;
-        }
-        let Ok((mut send, mut receive)) = connection.quinn().open_bi().await else { return false };
-        let settlement =
-            Settlement { shard: ShardId(Felt::ONE), segment: 0, proof: Hash::of(b""), settled_at: SystemClock.now() };
-        let receipt = encode(&Signed::by(identity, settlement)).expect("a receipt");
-        let said = [header("proof"), frame(&[1, 0], &receipt)].concat();
-        let is_reset = send.write_all(&said).await.is_ok() && receive.read_to_end(0).await.is_err();
-        is_reset && self.signed.fetch_add(1, Ordering::SeqCst) < 2
-    }
-
     async fn at(&self, prover: PeerId, listen: SocketAddr, world: WorldIdentity) {
         let identity = Identity::generate(&mut rand::rng());
         let here = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -142,7 +125,6 @@ impl Presumes {
             if let Ok(connection) = endpoint.connect(listen, Some(prover)).await
                 && let Ok(session) = connection.open::<Handshake>().await
                 && greet(session, asks()).await.is_ok()
-                && self.signs_unasked(&identity, &connection).await
                 && let Ok(session) = connection.open::<Proof>().await
             {
                 self.asked.fetch_add(1, Ordering::SeqCst);
@@ -194,7 +176,6 @@ async fn killed_nodes_that_are_started_again_settle_the_same() {
     network.stop().await;
     assert_eq!(presumes.offered.load(Ordering::SeqCst), 0, "a stranger has no say about proofs");
     assert!(presumes.asked.load(Ordering::SeqCst) > 0, "it was greeted");
-    assert_eq!(presumes.signed.load(Ordering::SeqCst), 2);
     let report = report.expect("settled");
     assert!(crashes.is_empty(), "the moment of {crashes:?} was missed");
     assert!(report.is_ok(), "{:?}", report.differences);

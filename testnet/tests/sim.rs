@@ -24,6 +24,29 @@ fn a_network_without_faults_settles_every_shard() {
 }
 
 #[test]
+fn a_network_without_faults_settles_shards_of_contracts() {
+    for seed in 0..2 {
+        let plan = Plan { contracts: true, ..Plan::without_faults(seed) };
+        let outcome = run(seed, &plan, false);
+        assert_eq!(outcome.failures, [], "seed {seed}");
+        assert_eq!((outcome.settled, outcome.contracts_settled), (plan.shards as u64 + 1, 1), "seed {seed}");
+    }
+}
+
+/// An operator that crashes executes its log again, clocks jump between two transactions, and a prover forges runs.
+#[test]
+fn shards_of_contracts_are_settled_whatever_goes_wrong() {
+    for seed in 0..4 {
+        let faults = vec![Fault::Crash, Fault::CrashAtWrite, Fault::Restart, Fault::ClockJump, Fault::ReadErrors];
+        let quiet = Duration::from_secs(4);
+        let plan = Plan { contracts: true, lying_prover: true, faults, quiet, ..Plan::without_faults(seed) };
+        let outcome = run(seed, &plan, false);
+        assert_eq!(outcome.failures, [], "seed {seed}");
+        assert_eq!(outcome.contracts_settled, 1, "seed {seed}");
+    }
+}
+
+#[test]
 fn a_network_settles_every_shard_whatever_goes_wrong() {
     let mut said = Vec::new();
     let totals = campaign(SEEDS.parse().unwrap(), false, &mut |line| said.push(line.to_owned()));
@@ -57,7 +80,9 @@ fn a_prover_that_lost_its_chunks_in_a_crash_fetches_them_again() {
 
 #[test]
 fn the_same_seed_is_the_same_run_here_and_in_another_process() {
-    for seed in [3, 4] {
+    // The last one has a shard of contracts.
+    let contracts = (0..).find(|seed| Plan::of(*seed).contracts).unwrap();
+    for seed in [3, 4, contracts] {
         let here = || campaign(Seeds::one(seed), false, &mut |_| {}).hash;
         let hash = here();
         assert_eq!(hash, here(), "seed {seed}, twice in one process");
@@ -75,6 +100,7 @@ fn the_last_line_is_an_object_with_all_that_came_out() {
     let object = object(&["--seeds", "0..2"]);
     let fields: Vec<&String> = object.as_object().unwrap().keys().collect();
     let expected = [
+        "contracts_settled",
         "crashes",
         "failures",
         "hash",

@@ -32,8 +32,9 @@ pub(crate) mod peer;
 mod protocol;
 mod raw;
 
+use crate::series::{Series, percentile};
 use clap::Args;
-use figures::{Figures, Pair, Series, percentile};
+use figures::{Figures, Pair};
 pub(crate) use ground::Ground;
 use peer::{Peer, used};
 use protocol::CHUNK_BYTES;

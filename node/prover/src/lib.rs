@@ -237,9 +237,7 @@ impl Prover {
         };
         let troubles = prover.troubles.clone();
         prover.host.telemetry.condition("worker", move || troubles.shortfall());
-        let prover = Arc::new(prover);
-        prover.look_after_worker();
-        Ok(prover)
+        Ok(Arc::new(prover))
     }
 
     fn jobs(&self) -> std::sync::MutexGuard<'_, BTreeMap<Hash, Known>> {

@@ -15,11 +15,12 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 impl Prover {
     /// Looks now and then whether the worker is there, for as long as the node runs. What isn't is asked.
-    pub(super) fn look_after_worker(self: &Arc<Self>) {
-        let prover = self.clone();
+    pub fn look_after_worker(self: &Arc<Self>) {
+        let prover = Arc::downgrade(self);
         self.host.tasks.spawn(async move {
             loop {
                 sleep(LOOK_EVERY).await;
+                let Some(prover) = prover.upgrade() else { return };
                 let workshop = prover.workshop.clone();
                 if prover.troubles.is_fit() && prover.host.work.run(move || workshop.is_there()).await == Some(false) {
                     prover.look().await;

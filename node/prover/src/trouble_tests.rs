@@ -171,6 +171,7 @@ async fn a_prover_without_a_job_notices_that_its_worker_is_gone_and_that_it_is_b
     let folder = tempfile::tempdir().unwrap();
     let workshop = Ends::of([]);
     let (prover, _tasks) = prover_with(folder.path(), "", workshop.clone());
+    prover.look_after_worker();
     tokio::time::sleep(LOOK_EVERY * 2).await;
     assert_eq!(unmet(&prover), [""; 0]);
     workshop.missing.store(true, std::sync::atomic::Ordering::SeqCst);
@@ -248,7 +249,7 @@ async fn a_panic_of_the_provers_library_fails_no_job_and_keeps_it_away_longer_ea
         }
         session(&prover, &operator).await;
         let told = operator.abandoned.lock().unwrap().take().expect("the lease is given back at once");
-        assert_eq!(told.to_string(), "the prover failed at the witness (SW-PROVE-013)");
+        assert_eq!(told.to_string(), "this prover can't go on with the job for now (SW-PROVE-013)");
         let known = prover.job(job).unwrap();
         assert_eq!((known.stage(), known.job.attempts), (Some(Stage::Proving), 0));
         assert_eq!((unmet(&prover), prover.troubles.is_apart(job)), (vec!["worker"], true));

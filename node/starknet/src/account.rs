@@ -41,16 +41,28 @@ impl Account {
     /// much L2 gas. `None` if the key is none that can sign.
     #[must_use]
     pub fn invoke(&self, chain: Felt, nonce: u64, calls: &[Call], l2_gas: u64) -> Option<Invoke> {
+        let mut invoke = self.unsigned(nonce, calls, l2_gas);
+        let Signature { r, s } = self.sign(invoke.hash(chain))?;
+        invoke.signature = vec![r, s];
+        Some(invoke)
+    }
+
+    /// The same without a signature.
+    #[must_use]
+    pub fn unsigned(&self, nonce: u64, calls: &[Call], l2_gas: u64) -> Invoke {
         let mut calldata = vec![Felt::from(calls.len())];
         for Call { to, selector, calldata: given } in calls {
             calldata.extend([to.0, selector.0, Felt::from(given.len())]);
             calldata.extend(given);
         }
         let bounds = ResourceBounds { l1_gas: 0, l2_gas, l1_data_gas: 0 };
-        let mut invoke = Invoke { sender: self.address, nonce, calldata, signature: Vec::new(), bounds };
-        let Signature { r, s } = self.key.as_ref()?.sign(invoke.hash(chain))?;
-        invoke.signature = vec![r, s];
-        Some(invoke)
+        Invoke { sender: self.address, nonce, calldata, signature: Vec::new(), bounds }
+    }
+
+    /// Signs a transaction's hash: of [`unsigned`](Self::unsigned), or of one with prices, for a chain that takes no other. `None` if the key is none that can sign.
+    #[must_use]
+    pub fn sign(&self, hash: Felt) -> Option<Signature> {
+        self.key.as_ref()?.sign(hash)
     }
 }
 

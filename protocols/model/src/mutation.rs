@@ -57,6 +57,14 @@ mutations! {
     LeaseUnbounded = "lease-unbounded",
     /// A database whose disk has failed once fails until its node is started again.
     DiskErrorStays = "disk-error-stays",
+    /// Of what a transaction of contracts did that failed, the part of one contract stays.
+    UndoForgets = "undo-forgets-a-contract",
+    /// What a run of contracts read isn't compared with the state that it had to begin from.
+    ReadNotCompared = "read-not-compared",
+    /// A closed contract's slots aren't looked at.
+    ClosedSlotUnchecked = "closed-slot-unchecked",
+    /// A transaction's time may be before that of the one before it.
+    TimeRunsBack = "time-runs-back",
 }
 
 #[cfg(feature = "mutations")]

@@ -16,7 +16,7 @@ mod storm;
 
 use crate::{
     checks::{self, RunOutcome, Violation},
-    clients::{Client, Game, Patience, Promises, SharedPromises, SignedObserver, Targets},
+    clients::{Client, Game, Patience, Promises, Shard, SharedPromises, SignedObserver, Targets},
     dice::{Dice, PPM},
     error::TestnetError,
     network::{NETWORK, NetworkError, NetworkFolder, Node, Programs},
@@ -240,7 +240,7 @@ impl Chaos {
             let client = Client::new(
                 dialler,
                 targets,
-                workload,
+                Shard::Rules(Box::new(workload)),
                 patience(dice),
                 promises.clone(),
                 |_| {},

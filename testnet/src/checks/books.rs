@@ -1,8 +1,9 @@
 //! What shards did, recomputed from their logs with whole numbers. No merge rule, no output and no claim is trusted.
 
+use super::dungeon;
 use crate::recompute::{State, Value};
 use shardwire::contents::{WorldContents, WorldShard};
-use shardwire_model::{Call, Felt, Key, Kind, Logged, ShardTransaction, SignedTransaction, Slot};
+use shardwire_model::{Call, Felt, Key, Kind, Logged, ShardTransaction, SignedTransaction, Slot, Terms};
 use std::collections::BTreeMap;
 
 /// A felt as a whole number; one that doesn't fit is larger than every amount.
@@ -10,7 +11,7 @@ pub(super) fn amount(value: Felt) -> u128 {
     u128::try_from(value).unwrap_or(u128::MAX >> 1)
 }
 
-/// A log's transactions of the fixed rules; what others do isn't in these books.
+/// A log's transactions of the fixed rules.
 fn of_rules(log: &[Logged]) -> impl Iterator<Item = &SignedTransaction> {
     log.iter().filter_map(|logged| match &logged.transaction {
         ShardTransaction::Rules(signed) => Some(signed),
@@ -38,56 +39,19 @@ impl Books {
 
     /// Applies a shard's transactions. Returns what each entry of its settlement list must say.
     pub(super) fn settle(&mut self, shard: &WorldShard, log: &[Logged]) -> Result<Vec<(Kind, Felt)>, String> {
-        let mut grown = BTreeMap::<Slot, u128>::new();
-        let mut purse = BTreeMap::<Slot, u128>::new();
-        let mut given = BTreeMap::<Slot, Felt>::new();
-        for (entry, value) in shard.start.entries.iter().zip(&shard.values) {
-            match entry.kind {
-                Kind::Counter => drop(grown.insert(entry.slot(), 0)),
-                Kind::Escrow => drop(purse.insert(entry.slot(), amount(value.0))),
-                Kind::Lock => drop(given.insert(entry.slot(), value.0)),
-            }
-        }
-        let took = purse.clone();
-        let mut ended = false;
-        for (signed, number) in of_rules(log).zip(1..) {
-            if ended {
-                return Err(format!("transaction {number} comes after the end"));
-            }
-            let slot = |key: Key| Slot::new(signed.transaction.contract, key);
-            let lacks = |key: Key| format!("transaction {number} names {key}, which the shard doesn't have");
-            match signed.transaction.call {
-                Call::Add { counter, amount } => {
-                    *grown.get_mut(&slot(counter)).ok_or_else(|| lacks(counter))? += amount;
-                }
-                Call::Spend { escrow, amount } => {
-                    withdraw(&mut purse, slot(escrow), amount).ok_or_else(|| lacks(escrow))?
-                }
-                Call::Pass { from, to, amount } => {
-                    withdraw(&mut purse, slot(from), amount).ok_or_else(|| lacks(from))?;
-                    *purse.get_mut(&slot(to)).ok_or_else(|| lacks(to))? += amount;
-                }
-                Call::Give { lock, to } => *given.get_mut(&slot(lock)).ok_or_else(|| lacks(lock))? = to.0,
-                Call::Finish => ended = true,
-            }
-        }
-        if !ended {
-            return Err("it is settled, and its log has no end".into());
-        }
+        let now = match shard.start.terms {
+            Terms::Rules => played(shard, log)?,
+            Terms::Contracts(_) => dungeon::updates(shard, log)?,
+        };
         let mut updates = Vec::new();
-        for entry in &shard.start.entries {
+        for (entry, first) in shard.start.entries.iter().zip(&shard.values) {
             let Some(cell) = self.storage.get_mut(&entry.slot()) else {
                 return Err(format!("the World began without {}", entry.slot()));
             };
-            let zero = || Felt::ZERO;
-            let update = match entry.kind {
-                Kind::Counter => grown.get(&entry.slot()).copied().map_or_else(zero, Felt::from),
-                Kind::Escrow => purse.get(&entry.slot()).copied().map_or_else(zero, Felt::from),
-                Kind::Lock => given.get(&entry.slot()).copied().unwrap_or_default(),
-            };
+            let update = now.get(&entry.slot()).copied().unwrap_or_default();
             cell.value = match entry.kind {
                 Kind::Counter => cell.value + update,
-                Kind::Escrow => cell.value + update - took.get(&entry.slot()).copied().map_or_else(zero, Felt::from),
+                Kind::Escrow => cell.value + update - first.0,
                 Kind::Lock => update,
             };
             updates.push((entry.kind, update));
@@ -126,6 +90,47 @@ impl Books {
         differences.extend(there.keys().map(|key| format!("{key} is in the World, and wasn't when it began")));
         differences
     }
+}
+
+/// What a log of the fixed rules makes of each entry of its shard's settlement list.
+fn played(shard: &WorldShard, log: &[Logged]) -> Result<BTreeMap<Slot, Felt>, String> {
+    let mut grown = BTreeMap::<Slot, u128>::new();
+    let mut purse = BTreeMap::<Slot, u128>::new();
+    let mut given = BTreeMap::<Slot, Felt>::new();
+    for (entry, value) in shard.start.entries.iter().zip(&shard.values) {
+        match entry.kind {
+            Kind::Counter => drop(grown.insert(entry.slot(), 0)),
+            Kind::Escrow => drop(purse.insert(entry.slot(), amount(value.0))),
+            Kind::Lock => drop(given.insert(entry.slot(), value.0)),
+        }
+    }
+    let mut ended = false;
+    for (signed, number) in of_rules(log).zip(1..) {
+        if ended {
+            return Err(format!("transaction {number} comes after the end"));
+        }
+        let slot = |key: Key| Slot::new(signed.transaction.contract, key);
+        let lacks = |key: Key| format!("transaction {number} names {key}, which the shard doesn't have");
+        match signed.transaction.call {
+            Call::Add { counter, amount } => {
+                *grown.get_mut(&slot(counter)).ok_or_else(|| lacks(counter))? += amount;
+            }
+            Call::Spend { escrow, amount } => {
+                withdraw(&mut purse, slot(escrow), amount).ok_or_else(|| lacks(escrow))?
+            }
+            Call::Pass { from, to, amount } => {
+                withdraw(&mut purse, slot(from), amount).ok_or_else(|| lacks(from))?;
+                *purse.get_mut(&slot(to)).ok_or_else(|| lacks(to))? += amount;
+            }
+            Call::Give { lock, to } => *given.get_mut(&slot(lock)).ok_or_else(|| lacks(lock))? = to.0,
+            Call::Finish => ended = true,
+        }
+    }
+    if !ended {
+        return Err("it is settled, and its log has no end".into());
+    }
+    let amounts = grown.into_iter().chain(purse).map(|(slot, amount)| (slot, Felt::from(amount)));
+    Ok(amounts.chain(given).collect())
 }
 
 fn withdraw(purse: &mut BTreeMap<Slot, u128>, escrow: Slot, amount: u128) -> Option<()> {

@@ -8,6 +8,9 @@
 //! [`safety`] holds at every moment, [`liveness`] some time after the last fault; [`all`] is both.
 
 mod books;
+mod dungeon;
+#[cfg(test)]
+mod dungeon_tests;
 mod histories;
 #[cfg(test)]
 mod tests;

@@ -35,6 +35,19 @@ pub(crate) struct Game {
     pub(crate) first: State,
 }
 
+/// The genesis of a World that begins with this storage.
+pub(crate) fn genesis(first: &State) -> Genesis {
+    let entry = |(slot, value): (&Slot, &Value)| {
+        let number = u128::try_from(value.value).unwrap_or(0);
+        let value = match value.kind {
+            Kind::Lock => (value.kind, GenesisValue::Hex(value.value)),
+            kind => (kind, GenesisValue::Number(number)),
+        };
+        GenesisEntry { contract: slot.contract, key: slot.key, kind: value.0, value: value.1 }
+    };
+    Genesis { storage: first.iter().map(entry).collect() }
+}
+
 impl Game {
     /// A World with this many players.
     pub(crate) fn new(people: usize, dice: &mut Dice) -> Self {
@@ -56,19 +69,6 @@ impl Game {
         put(dungeon, guild, Kind::Counter, Felt::from(dice.below(1000)));
         put(dungeon, sword, Kind::Lock, heroes.first().map(|hero| hero.account.0).unwrap_or_default());
         Self { heroes, guild, sword, dungeon, treasury, first }
-    }
-
-    /// The genesis of the settler's World.
-    pub(crate) fn genesis(&self) -> Genesis {
-        let entry = |(slot, value): (&Slot, &Value)| {
-            let number = u128::try_from(value.value).unwrap_or(0);
-            let value = match value.kind {
-                Kind::Lock => (value.kind, GenesisValue::Hex(value.value)),
-                kind => (kind, GenesisValue::Number(number)),
-            };
-            GenesisEntry { contract: slot.contract, key: slot.key, kind: value.0, value: value.1 }
-        };
-        Genesis { storage: self.first.iter().map(entry).collect() }
     }
 
     /// One shard: a few players, a few moves, the end. A shard with the sword waits for the one before it.

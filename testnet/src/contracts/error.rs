@@ -3,6 +3,7 @@
 use super::{MAX_PLAYERS, MAX_TRANSACTIONS};
 use shardwire_model::Coded;
 use shardwire_native::ClassError;
+use shardwire_program::{ExecuteError, Refusal};
 use shardwire_starknet::RpcError;
 
 /// The game of contracts can't be played on.
@@ -34,6 +35,12 @@ pub enum ContractsError {
     /// The door's answers can't be.
     #[error("the operator's door says what can't be: {0}")]
     Absurd(String),
+    /// A shard without a network refuses what is played.
+    #[error("the shard refuses a transaction of the game: {0}")]
+    Refused(#[from] Refusal),
+    /// A shard without a network can't be executed.
+    #[error("the game's shard can't be executed: {0}")]
+    Execute(#[from] ExecuteError),
 }
 
 impl ContractsError {
@@ -54,6 +61,8 @@ impl Coded for ContractsError {
             Self::Rpc(error) => error.code(),
             Self::NoDoor => "SW-TESTNET-205",
             Self::Absurd(_) => "SW-TESTNET-206",
+            Self::Refused(error) => error.code(),
+            Self::Execute(error) => error.code(),
         }
     }
 
@@ -64,6 +73,8 @@ impl Coded for ContractsError {
             Self::Class { .. } => "Restore node/program/contracts/game, and build the testnet again.".into(),
             Self::Key(_) => "Choose another game with --seed.".into(),
             Self::Rpc(error) => error.next_step(),
+            Self::Refused(error) => error.next_step(),
+            Self::Execute(error) => error.next_step(),
             Self::NoDoor | Self::Absurd(_) => {
                 "Run it again with --data DIR and read DIR/operator.log; build the node again if it is older than the testnet.".into()
             }

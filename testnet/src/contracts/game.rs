@@ -11,9 +11,9 @@
 //!
 //! Bounds: [`MAX_PLAYERS`], [`MAX_TRANSACTIONS`].
 
-use super::ContractsError;
+use super::{ContractsError, hand::L2_GAS};
 use crate::{dice::Dice, dungeon::Options};
-use shardwire_model::{AccountKey, ContractId, Felt, Key, Selector, starknet_keccak};
+use shardwire_model::{AccountKey, ContractId, Felt, Invoke, Key, Selector, starknet_keccak};
 use shardwire_starknet::{Account, Call};
 use std::{fmt, slice};
 
@@ -21,8 +21,8 @@ use std::{fmt, slice};
 pub const MAX_PLAYERS: usize = 64;
 /// Most transactions, the last one included.
 pub const MAX_TRANSACTIONS: usize = 1 << 14;
-/// What the arena pays out of at first.
-pub(crate) const PRIZES: u128 = 2_000;
+/// What the arena of a game of dice pays out of at first.
+const PRIZES: u128 = 2_000;
 /// The number of the sword.
 const SWORD: u64 = 7;
 
@@ -42,16 +42,22 @@ pub(crate) fn check(options: Options) -> Result<(), ContractsError> {
 
 /// Where the contracts are.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Addresses {
-    pub(crate) gold: ContractId,
-    pub(crate) arena: ContractId,
-    pub(crate) sword: ContractId,
-    pub(crate) world: ContractId,
-    pub(crate) sessions: ContractId,
+pub struct Addresses {
+    /// Balances of gold.
+    pub gold: ContractId,
+    /// Pays prizes.
+    pub arena: ContractId,
+    /// Has the sword's owner.
+    pub sword: ContractId,
+    /// What players call.
+    pub world: ContractId,
+    /// Where accounts allow keys.
+    pub sessions: ContractId,
 }
 
 /// They have no deployer, so these are as good as any: short, for people.
-pub(crate) fn addresses() -> Addresses {
+#[must_use]
+pub fn addresses() -> Addresses {
     let at = |address: u64| ContractId(address.into());
     Addresses {
         gold: at(0x601d),
@@ -67,7 +73,7 @@ const FIRST_ACCOUNT: u64 = 0x1001;
 
 /// Who plays.
 #[derive(Clone)]
-pub(crate) struct Player {
+pub struct Player {
     pub(crate) name: String,
     pub(crate) account: Account,
     /// Its secret key.
@@ -92,7 +98,7 @@ impl fmt::Debug for Player {
 
 /// One thing that a player does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Deed {
+pub enum Deed {
     /// Gains experience: one call.
     Train(u32),
     /// Gains ten points, and a prize of the arena: three calls deep. Without enough gold in the arena all of it fails.
@@ -100,9 +106,17 @@ pub(crate) enum Deed {
     /// The same for one point, and the arena's failure is forgiven.
     TryToFight(u32),
     /// Pays another player, who may get more than the payer has: then it fails.
-    Pay { to: usize, amount: u32 },
+    Pay {
+        /// Which player gets it.
+        to: usize,
+        /// How much.
+        amount: u32,
+    },
     /// Gives the sword away: only its owner can.
-    Give { to: usize },
+    Give {
+        /// Which player gets it.
+        to: usize,
+    },
     /// Rolls the dice, which are a class without a contract.
     Roll(u32),
     /// Rolls dice that break, which is forgiven.
@@ -115,7 +129,7 @@ pub(crate) enum Deed {
 
 /// A transaction that is to come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Planned {
+pub enum Planned {
     /// The account allows its session key to do everything.
     Allow,
     /// The account does one or two things, all or nothing.
@@ -125,6 +139,11 @@ pub(crate) enum Planned {
 }
 
 impl Planned {
+    /// What ends the game.
+    pub(crate) fn finish() -> Self {
+        Self::Account(vec![Deed::Finish])
+    }
+
     /// What it does to what settles.
     pub(crate) fn deeds(&self) -> &[Deed] {
         match self {
@@ -145,16 +164,18 @@ const ROUNDS_A_SIGNATURE: usize = 8;
 
 /// Who plays, and what everybody does, in each one's own order.
 #[derive(Clone, Debug)]
-pub(crate) struct Game {
+pub struct Game {
     pub(crate) players: Vec<Player>,
     /// For each player. What ends the game is the master's last.
     pub(crate) plans: Vec<Vec<Planned>>,
     /// Who has the sword at first: an index into `players`.
     pub(crate) holder: usize,
+    /// The gold that the arena pays out of at first.
+    pub(crate) prizes: u128,
 }
 
-/// One of each sort.
-const OPENING: [fn(&mut Dice, usize, usize) -> Deed; 8] =
+/// One of each sort: it draws a deed of a player, by its index, among so many.
+pub(crate) const OPENING: [fn(&mut Dice, usize, usize) -> Deed; 8] =
     [train, fight, try_to_fight, pay, roll, break_dice, doom, give];
 
 fn train(dice: &mut Dice, _: usize, _: usize) -> Deed {
@@ -208,10 +229,8 @@ impl Game {
     /// The game of these options, which are in their bounds.
     pub(crate) fn of(options: Options) -> Self {
         let Options { players: count, transactions, seed } = options;
-        let mut dice = Dice::of(seed, 0);
-        let players: Vec<_> = (0..count).map(|index| player(index, &mut dice)).collect();
-        let holder = dice.index(count);
-        let mut plans: Vec<Vec<Planned>> = vec![Vec::new(); count];
+        let (mut game, mut dice) = Self::begin(count, seed, PRIZES);
+        let plans = &mut game.plans;
         for number in 0..transactions - 1 {
             let me = number % count;
             let Some(round) = (number / count).checked_sub(1) else {
@@ -228,8 +247,55 @@ impl Game {
                 _ => Planned::Session(deed),
             });
         }
-        plans[0].push(Planned::Account(vec![Deed::Finish]));
-        Self { players, plans, holder }
+        plans[0].push(Planned::finish());
+        game
+    }
+
+    /// A game of other plans, one a player, for measurements: what ends it is added. The arena has this much gold for prizes.
+    ///
+    /// # Errors
+    /// [`ContractsError::Players`] or [`ContractsError::Transactions`] if there are too few or too many.
+    pub fn planned(seed: u64, prizes: u128, plans: Vec<Vec<Planned>>) -> Result<Self, ContractsError> {
+        let transactions = plans.iter().map(Vec::len).sum::<usize>() + 1;
+        check(Options { players: plans.len(), transactions, seed })?;
+        let (mut game, _) = Self::begin(plans.len(), seed, prizes);
+        game.plans = plans;
+        game.plans[0].push(Planned::finish());
+        Ok(game)
+    }
+
+    /// The players, without plans.
+    fn begin(count: usize, seed: u64, prizes: u128) -> (Self, Dice) {
+        let mut dice = Dice::of(seed, 0);
+        let players: Vec<_> = (0..count).map(|index| player(index, &mut dice)).collect();
+        let holder = dice.index(count);
+        (Self { players, plans: vec![Vec::new(); count], holder, prizes }, dice)
+    }
+
+    /// How many play.
+    #[must_use]
+    pub fn players(&self) -> usize {
+        self.players.len()
+    }
+
+    /// A player's account, by its place.
+    ///
+    /// # Panics
+    /// If there is no such player.
+    #[must_use]
+    pub fn account(&self, player: usize) -> &Account {
+        &self.players[player].account
+    }
+
+    /// What a player's account asks for, not signed yet. `None` of what the session key does, and of allowing it.
+    ///
+    /// # Panics
+    /// If there is no such player.
+    #[must_use]
+    pub fn unsigned(&self, player: usize, planned: &Planned, nonce: u64) -> Option<Invoke> {
+        let Planned::Account(deeds) = planned else { return None };
+        let calls: Vec<_> = deeds.iter().map(|deed| deed.call(&self.players)).collect();
+        Some(self.account(player).unsigned(nonce, &calls, L2_GAS))
     }
 }
 

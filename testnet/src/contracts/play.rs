@@ -5,12 +5,13 @@
 
 use super::{
     ContractsError,
-    game::{Game, Planned, addresses, allowed},
+    game::{Game, addresses},
+    hand::{Hand, submit},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shardwire_model::{Felt, Key, felt};
-use shardwire_starknet::{Call, MAX_BATCH, Question, Rpc, Session, add_invoke, add_session_call, allow};
+use shardwire_model::{Felt, Key, ShardId, felt};
+use shardwire_starknet::{MAX_BATCH, Question, Rpc};
 use std::{
     collections::BTreeMap,
     ops::Range,
@@ -21,9 +22,6 @@ use std::{
     time::Duration,
 };
 use tokio::{task::JoinSet, time::Instant};
-
-/// L2 gas that a transaction may use: some hundred calls.
-pub(crate) const L2_GAS: u64 = 100_000_000;
 
 /// What all of them sent.
 #[derive(Debug, Default)]
@@ -57,15 +55,28 @@ impl Played {
 
 /// The shard as its players know it.
 #[derive(Clone, Debug)]
-pub(crate) struct Table {
+pub struct Table {
+    /// Which it is.
+    pub shard: ShardId,
     /// Its door.
-    pub(crate) rpc: Rpc,
+    pub rpc: Rpc,
     /// What they sign for.
-    pub(crate) chain: Felt,
+    pub chain: Felt,
     /// The block of the first transaction.
     pub(crate) first_block: u64,
     /// Until when session keys are allowed, in seconds since the Unix epoch.
     pub(crate) expires: u64,
+}
+
+impl Table {
+    /// What this player signs with, by its place in the game.
+    ///
+    /// # Panics
+    /// If the game has no such player.
+    #[must_use]
+    pub fn hand(&self, game: &Game, player: usize) -> Hand {
+        Hand::new(game, player, self.chain, self.expires)
+    }
 }
 
 /// Plays all plans, and what ends the game after the others; then reads the shard's blocks.
@@ -105,13 +116,9 @@ pub(crate) async fn play(table: &Table, game: &Arc<Game>, sent: Arc<AtomicU32>) 
 /// A player's wallet.
 struct Client {
     rpc: Rpc,
-    chain: Felt,
     game: Arc<Game>,
     me: usize,
-    /// The account's next nonce.
-    nonce: u64,
-    session: Session,
-    expires: u64,
+    hand: Hand,
     counter: Arc<AtomicU32>,
     sent: BTreeMap<Felt, (usize, usize)>,
     waits: Vec<Duration>,
@@ -119,16 +126,11 @@ struct Client {
 
 impl Client {
     fn new(table: &Table, game: &Arc<Game>, me: usize, counter: Arc<AtomicU32>) -> Self {
-        let player = &game.players[me];
-        let session = Session::new(table.chain, player.account.address(), player.session.clone());
         Self {
             rpc: table.rpc.clone(),
-            chain: table.chain,
             game: game.clone(),
             me,
-            nonce: 0,
-            session,
-            expires: table.expires,
+            hand: table.hand(game, me),
             counter,
             sent: BTreeMap::new(),
             waits: Vec::new(),
@@ -140,38 +142,14 @@ impl Client {
         let game = self.game.clone();
         for place in places {
             let began = Instant::now();
-            let hash = match &game.plans[self.me][place] {
-                Planned::Allow => {
-                    let scope = allowed();
-                    self.invoke(&[allow(addresses().sessions, self.session.key(), self.expires, &scope)]).await?
-                }
-                Planned::Account(deeds) => {
-                    self.invoke(&deeds.iter().map(|deed| deed.call(&game.players)).collect::<Vec<_>>()).await?
-                }
-                Planned::Session(deed) => self.session_call(deed.call(&game.players)).await?,
-            };
+            let signed = self.hand.sign(&game, &game.plans[self.me][place]);
+            let signed = signed.ok_or_else(|| ContractsError::Key(game.players[self.me].name.clone()))?;
+            let hash = submit(&self.rpc, &signed).await?;
             self.waits.push(began.elapsed());
             self.sent.insert(hash, (self.me, place));
             self.counter.fetch_add(1, Ordering::Relaxed);
         }
         Ok(self)
-    }
-
-    /// Signs a call with the session key, and sends it. Returns the transaction's hash.
-    async fn session_call(&mut self, call: Call) -> Result<Felt, ContractsError> {
-        let signed = self.session.sign(call);
-        let signed = signed.ok_or_else(|| ContractsError::Key(self.game.players[self.me].name.clone()))?;
-        Ok(add_session_call(&self.rpc, &signed).await?.transaction_hash)
-    }
-
-    /// Signs and sends calls of the account. Returns the transaction's hash.
-    async fn invoke(&mut self, calls: &[Call]) -> Result<Felt, ContractsError> {
-        let player = &self.game.players[self.me];
-        let signed = player.account.invoke(self.chain, self.nonce, calls, L2_GAS);
-        let invoke = signed.ok_or_else(|| ContractsError::Key(player.name.clone()))?;
-        let transaction_hash = add_invoke(&self.rpc, &invoke).await?;
-        self.nonce += 1;
-        Ok(transaction_hash)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     ContractsError,
-    game::{Addresses, Game, PRIZES, addresses, balance, experience, owner},
+    game::{Addresses, Game, addresses, balance, experience, owner},
     recompute::Books,
 };
 use crate::{
@@ -17,9 +17,9 @@ use shardwire_model::{
     contracts::{ClassPair, MAX_AMOUNT, Rule},
     finished_selector,
 };
-use shardwire_native::Class;
+use shardwire_native::{Class, ClassError};
 use shardwire_workload::{Storage, World};
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
 
 /// The contracts' classes, as their compiler wrote them.
 const SIERRA: [(&str, &str); 7] = [
@@ -31,10 +31,13 @@ const SIERRA: [(&str, &str); 7] = [
     ("sword", include_str!("../../../node/program/contracts/game/sword.sierra.json")),
     ("world", include_str!("../../../node/program/contracts/game/world.sierra.json")),
 ];
+/// What they compile to, once in a process.
+static CLASSES: LazyLock<[Result<Class, ClassError>; SIERRA.len()]> =
+    LazyLock::new(|| SIERRA.map(|(_, sierra)| Class::compile(sierra.as_bytes())));
 /// The shard's first block: the one after the state's.
 pub(crate) const FIRST_BLOCK: u64 = 1;
-/// What the World has for prizes; the shard takes [`PRIZES`] of it along.
-const TREASURE: u128 = 20_000;
+/// What the World has for prizes, in shares that a shard takes along.
+const TREASURE: u128 = 10;
 
 /// Everything that a shard of a game is started with.
 #[derive(Debug)]
@@ -43,6 +46,17 @@ pub(crate) struct Prepared {
     pub(crate) genesis: Vec<u8>,
     /// The classes' hashes.
     classes: Vec<(&'static str, ClassPair)>,
+}
+
+/// A contract before the first transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Where it is.
+    pub address: ContractId,
+    /// The hash of its class.
+    pub class: Felt,
+    /// All that it has in its storage.
+    pub storage: Vec<(Key, Felt)>,
 }
 
 /// Something that settles: what the World has of it, and what the shard asks for.
@@ -65,6 +79,15 @@ enum Whose {
     Sword,
 }
 
+/// The class of a file: one of the game's is compiled once in a process.
+///
+/// # Errors
+/// As [`Class::compile`].
+pub(crate) fn compile(file: &[u8]) -> Result<Class, ClassError> {
+    let known = SIERRA.iter().position(|(_, sierra)| sierra.trim().as_bytes() == file.trim_ascii());
+    known.and_then(|place| CLASSES.get(place).cloned()).unwrap_or_else(|| Class::compile(file))
+}
+
 impl Prepared {
     /// Compiles the classes and writes the state.
     ///
@@ -72,10 +95,10 @@ impl Prepared {
     /// [`ContractsError::Class`] if a class of this release can't be compiled.
     pub(crate) fn of(game: &Game) -> Result<Self, ContractsError> {
         let mut classes = Vec::new();
-        for (name, sierra) in SIERRA {
-            let class = Class::compile(sierra.as_bytes()).map_err(|error| ContractsError::Class { name, error })?;
+        for ((name, _), class) in SIERRA.iter().zip(&*CLASSES) {
+            let class = class.as_ref().map_err(|error| ContractsError::Class { name, error: error.clone() })?;
             let pair = ClassPair { class_hash: class.hash(), compiled_class_hash: class.compiled_hash() };
-            classes.push((name, pair));
+            classes.push((*name, pair));
         }
         let mut prepared = Self { genesis: Vec::new(), classes };
         prepared.genesis = prepared.genesis_of(game).into_bytes();
@@ -131,6 +154,26 @@ impl Prepared {
 
     fn hash(&self, class: &str) -> Felt {
         self.classes.iter().find(|(name, _)| *name == class).map(|(_, pair)| pair.class_hash).unwrap_or_default()
+    }
+
+    /// The hashes of all classes.
+    pub(crate) fn class_hashes(&self) -> impl Iterator<Item = Felt> {
+        self.classes.iter().map(|(_, pair)| pair.class_hash)
+    }
+
+    /// Every contract before the first transaction, with what settles as the shard has it.
+    pub(crate) fn standing(&self, game: &Game) -> Vec<Standing> {
+        let settled = settled(game);
+        let standing = |(address, class): (ContractId, &'static str)| {
+            let own = self.storage(game, address, class).into_iter();
+            let own = own.map(|(name, value)| (Key::of_variable(name, &[]), value));
+            let taken = settled.iter().filter(|it| it.storage.contract == address).map(|it| {
+                let value = if it.entry.amount > 0 { it.entry.amount.into() } else { it.storage.value };
+                (it.storage.key, value)
+            });
+            Standing { address, class: self.hash(class), storage: own.chain(taken).collect() }
+        };
+        contracts(game).into_iter().map(standing).collect()
     }
 
     /// The state before the first transaction. What settles has its values from the World.
@@ -194,7 +237,7 @@ fn settled(game: &Game) -> Vec<Settled> {
             whose,
         }
     };
-    let mut settled = vec![of(Whose::Prizes, gold, balance(arena), TREASURE.into(), PRIZES)];
+    let mut settled = vec![of(Whose::Prizes, gold, balance(arena), (TREASURE * game.prizes).into(), game.prizes)];
     for (index, player) in game.players.iter().enumerate() {
         let address = player.account.address();
         settled.push(of(Whose::Experience(index), world, experience(address), player.experience.into(), 0));

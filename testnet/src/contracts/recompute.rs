@@ -3,7 +3,7 @@
 //! This is the judge of the whole path, so it shares no code with it: neither contracts nor a virtual machine. Whole numbers, and the rules of the game as
 //! [`Deed`] states them.
 
-use super::game::{Deed, Game, PRIZES};
+use super::game::{Deed, Game};
 
 /// What came of one transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,12 @@ impl Books {
     /// Before the first transaction.
     pub(crate) fn first(game: &Game) -> Self {
         let each = |of: fn(&super::game::Player) -> u128| game.players.iter().map(of).collect();
-        Self { prizes: PRIZES, gold: each(|it| it.purse), experience: each(|it| it.experience), holder: game.holder }
+        Self {
+            prizes: game.prizes,
+            gold: each(|it| it.purse),
+            experience: each(|it| it.experience),
+            holder: game.holder,
+        }
     }
 
     /// One transaction of this player: all of it, or nothing.

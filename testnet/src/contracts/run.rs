@@ -6,7 +6,7 @@ use super::{
     ContractsError, Report,
     game::{self, Game},
     play::{self, Played, Table},
-    prepared::{self, FIRST_BLOCK, Prepared},
+    prepared::{self, FIRST_BLOCK, Prepared, Standing},
     recompute::{Books, Came},
     report::Counts,
 };
@@ -42,9 +42,33 @@ impl Playing {
     /// [`ContractsError::Players`] or [`ContractsError::Transactions`] if the options are beyond their bounds, [`ContractsError::Class`] if a class doesn't compile.
     pub fn new(options: Options) -> Result<Self, ContractsError> {
         game::check(options)?;
-        let game = Game::of(options);
+        Self::of(Game::of(options))
+    }
+
+    /// This game, with its classes compiled.
+    ///
+    /// # Errors
+    /// [`ContractsError::Class`] if a class doesn't compile.
+    pub fn of(game: Game) -> Result<Self, ContractsError> {
         let prepared = Prepared::of(&game)?;
         Ok(Self { game: Arc::new(game), prepared })
+    }
+
+    /// The game.
+    #[must_use]
+    pub fn game(&self) -> &Game {
+        &self.game
+    }
+
+    /// Every contract as the shard begins with it, what settles included.
+    #[must_use]
+    pub fn standing(&self) -> Vec<Standing> {
+        self.prepared.standing(&self.game)
+    }
+
+    /// The hashes of all classes, those of no contract included.
+    pub fn classes(&self) -> impl Iterator<Item = Felt> {
+        self.prepared.class_hashes()
     }
 
     /// Makes the nodes' data folders: the World has what the game begins from, the nodes its genesis, the operator a door.
@@ -89,8 +113,40 @@ impl Playing {
 /// [`TestnetError::Late`], [`TestnetError::Shard`], [`TestnetError::Contracts`] or another variant if the shard isn't settled. A shard that settles wrongly is not an error but a
 /// difference in the [report](Report::is_ok).
 pub async fn run(network: &mut Network, playing: &Playing, reporter: &mut Reporter) -> Result<Report, TestnetError> {
-    let Playing { game, prepared } = playing;
+    let game = &playing.game;
     let mut watch = Watch::new(network);
+    let table = open_watched(network, &mut watch, playing, &mut |line| reporter.say(line)).await?;
+    let (shard, it) = (table.shard, game.clone());
+    let players =
+        Players::send(playing.transactions(), |receipts| async move { Ok(play::play(&table, &it, receipts).await?) });
+    let Followed { figures, storage, took, came: played } =
+        follow(network, &mut watch, shard, players, &mut Vec::new(), reporter).await?;
+    let segments = watch.segments(shard).await?;
+    let (books, counts, mut wrong) = recomputed(game, &played);
+    let expected = prepared::expected(game, &books);
+    let settled = settled(&storage);
+    let world = prepared::world(game);
+    wrong.extend(judge(&world, &expected, &figures, &storage, &settled));
+    let names = game.players.iter().map(|it| (it.account.address().0, it.name.clone())).collect();
+    Ok(Report { figures, segments, counts, world, names, settled, differences: wrong, took, played })
+}
+
+/// Starts the game's shard on a network that runs, and waits until its players can reach it. `say` hears where that is.
+///
+/// # Errors
+/// [`TestnetError::Client`] if the settler doesn't start it, [`TestnetError::Contracts`] if the operator has no door or doesn't show the shard within [`PATIENCE`].
+pub async fn open(network: &mut Network, playing: &Playing, say: &mut dyn FnMut(&str)) -> Result<Table, TestnetError> {
+    let mut watch = Watch::new(network);
+    open_watched(network, &mut watch, playing, say).await
+}
+
+async fn open_watched(
+    network: &mut Network,
+    watch: &mut Watch,
+    playing: &Playing,
+    say: &mut dyn FnMut(&str),
+) -> Result<Table, TestnetError> {
+    let Playing { game, prepared } = playing;
     let begins = Platform::system().clock.now().0 / 1_000;
     let operator = network.node(Role::Operator);
     let door = operator.rpc().ok_or(ContractsError::NoDoor)?;
@@ -101,23 +157,11 @@ pub async fn run(network: &mut Network, playing: &Playing, reporter: &mut Report
     written.map_err(|reason| NetworkError::Folder { path: asked, reason })?;
     let start = watch.settler().await?.start_shard(request, None).await?;
     let address = format!("http://{door}/shard/{}/rpc/v0_10", start.shard);
-    reporter.say(&format!("shard {} is started; wallets find it at {address}", start.shard.short()));
+    say(&format!("shard {} is started; wallets find it at {address}", start.shard.short()));
     let rpc = Rpc::new(&address).map_err(ContractsError::from)?;
     let chain = opened(&rpc, start.shard).await?;
     let expires = start.deadline.0 / 1_000;
-    let (table, it) = (Table { rpc, chain, first_block: FIRST_BLOCK, expires }, game.clone());
-    let players =
-        Players::send(playing.transactions(), |receipts| async move { Ok(play::play(&table, &it, receipts).await?) });
-    let Followed { figures, storage, took, came: played } =
-        follow(network, &mut watch, start.shard, players, &mut Vec::new(), reporter).await?;
-    let segments = watch.segments(start.shard).await?;
-    let (books, counts, mut wrong) = recomputed(game, &played);
-    let expected = prepared::expected(game, &books);
-    let settled = settled(&storage);
-    let world = prepared::world(game);
-    wrong.extend(judge(&world, &expected, &figures, &storage, &settled));
-    let names = game.players.iter().map(|it| (it.account.address().0, it.name.clone())).collect();
-    Ok(Report { figures, segments, counts, world, names, settled, differences: wrong, took, played })
+    Ok(Table { shard: start.shard, rpc, chain, first_block: FIRST_BLOCK, expires })
 }
 
 /// Waits until the operator has the shard and shows it; returns its chain id.

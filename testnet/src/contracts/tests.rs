@@ -1,105 +1,45 @@
 //! The game against its contracts: what native execution makes of the plans is what the recomputation says, and its replay fits a proof.
 
 use super::{
-    game::{Deed, Game, Planned, Player, addresses, allowed},
-    play::{L2_GAS, Played},
+    game::{Deed, Game, Planned},
+    play::Played,
     prepared::{self, Prepared},
     recompute::{Books, Came},
     report::{Counts, Report},
+    shard::{Log, Shard},
 };
 use crate::{dungeon::Options, figures::Figures, report::Outcome as _};
-use shardwire_hosted::{Class, Contracts, Geneses};
-use shardwire_model::{Felt, Hash, Kind, Logged, PeerId, ShardId, ShardStart, ShardTransaction, Slot, Timestamp};
-use shardwire_program::{Admission, Checked, Program as _};
-use shardwire_starknet::{Call, Session, allow};
-use std::{path::Path, sync::Arc, time::Duration};
+use shardwire_model::{Felt, Key, Kind, ShardId};
+use std::time::Duration;
 
-const BEGINS: u64 = 1_764_460_800;
-
-/// A shard of a game, and the World's values of what settles.
-struct Shard {
-    program: Contracts,
-    start: ShardStart,
-    values: Vec<Felt>,
-}
-
-impl Shard {
-    fn of(game: &Game) -> Self {
-        let prepared = Prepared::of(game).unwrap();
-        let name = format!("{}.json", Hash::of(&prepared.genesis));
-        let request = prepared.request(game, shardwire_contracts::hash(), PeerId([7; 32]), BEGINS);
-        let genesis = prepared.genesis;
-        let read = move |path: &Path, _| Ok((path == Path::new(&name)).then(|| genesis.clone()));
-        let program = Contracts::new(Arc::new(Geneses::new(read, Class::compile)));
-        let start = request.validate("testnet", Timestamp((BEGINS + 3_600) * 1_000)).unwrap();
-        let world = prepared::world(game);
-        let value = |slot: Slot| {
-            let storage = world.storage.iter().find(|it| it.slot() == slot).unwrap();
-            let asked = request.entries.iter().find(|it| (it.contract, it.key) == (slot.contract, slot.key)).unwrap();
-            if asked.amount > 0 { asked.amount.into() } else { storage.value }
-        };
-        let values = start.entries.iter().map(|entry| value(entry.slot())).collect();
-        Self { program, start, values }
-    }
-}
-
-/// Plays the plans round by round, as players that take turns would; returns the log and what the recomputation says of it.
-fn played(game: &Game, shard: &Shard) -> (Vec<Logged>, Box<dyn Admission>, Books, Vec<Came>) {
-    let chain = shard.start.for_contracts().unwrap().chain_id();
-    let mut admission = shard.program.admission(shard.start.clone(), &shard.values).unwrap();
-    let of = |player: &Player| Session::new(chain, player.account.address(), player.session.clone());
-    let mut sessions: Vec<_> = game.players.iter().map(of).collect();
-    let mut nonces = vec![0; game.players.len()];
-    let (mut log, mut books, mut came) = (Vec::new(), Books::first(game), Vec::new());
-    let rounds = game.plans.iter().map(Vec::len).max().unwrap_or_default();
-    let turns = (0..rounds).flat_map(|round| (0..game.players.len()).map(move |player| (round, player)));
-    let mut turns: Vec<_> = turns.filter(|(round, player)| *round < game.plans[*player].len()).collect();
-    // What ends the game comes after all else.
-    let finish = turns.iter().position(|(round, player)| *player == 0 && round + 1 == game.plans[0].len()).unwrap();
-    let finish = turns.remove(finish);
-    turns.push(finish);
-    for ((round, player), time) in turns.into_iter().zip(BEGINS..) {
-        let planned = &game.plans[player][round];
-        let deeds = planned.deeds();
-        let calls: Vec<_> = deeds.iter().map(|deed| deed.call(&game.players)).collect();
-        let mut invoke = |calls: &[Call]| -> ShardTransaction {
-            nonces[player] += 1;
-            game.players[player].account.invoke(chain, nonces[player] - 1, calls, L2_GAS).unwrap().into()
-        };
-        let session = &mut sessions[player];
-        let transaction: ShardTransaction = match planned {
-            Planned::Allow => invoke(&[allow(addresses().sessions, session.key(), BEGINS + 3_600, &allowed())]),
-            Planned::Account(_) => invoke(&calls),
-            Planned::Session(_) => session.sign(calls[0].clone()).unwrap().into(),
-        };
-        let Checked::New(change) = admission.check(&transaction, time).unwrap() else { panic!("it is new") };
-        let reverted = change.reverted();
-        let now = books.play(player, deeds);
-        assert_eq!(reverted, now.reverted, "{deeds:?} of {player} in round {round}");
+/// Plays the plans, and compares what becomes of each with the recomputation.
+fn played(game: &Game, shard: &Shard) -> (Log, Books, Vec<Came>) {
+    let (mut books, mut came) = (Books::first(game), Vec::new());
+    let log = shard.play(game, &mut |player, planned, change| {
+        let now = books.play(player, planned.deeds());
+        assert_eq!(change.reverted(), now.reverted, "{planned:?} of {player}");
         came.push(now);
-        admission.apply(change);
-        log.push(Logged { transaction, time, reverted });
-    }
-    (log, admission, books, came)
+    });
+    (log.unwrap(), books, came)
 }
 
 #[test]
 fn the_contracts_do_what_the_recomputation_says() {
     for (players, seed) in [(8, 7), (1, 1), (2, 9)] {
         let game = Game::of(Options { players, transactions: 160, seed });
-        let shard = Shard::of(&game);
-        let (log, admission, books, came) = played(&game, &shard);
-        assert_eq!(log.len(), 160);
+        let shard = Shard::of(&game).unwrap();
+        let (Log { transactions, admission }, books, came) = played(&game, &shard);
+        assert_eq!(transactions.len(), 160);
         assert!(admission.ended());
         let expected = prepared::expected(&game, &books);
         let state: Vec<Felt> = shard
-            .start
+            .start()
             .entries
             .iter()
             .zip(admission.values())
             .map(|(entry, now)| {
                 let of = expected.updates.iter().find(|(_, slot, _)| *slot == entry.slot()).unwrap();
-                let before = shard.values[shard.start.entries.iter().position(|it| it == entry).unwrap()];
+                let before = shard.values()[shard.start().entries.iter().position(|it| it == entry).unwrap()];
                 assert_eq!(of.0, entry.kind);
                 if entry.kind == Kind::Counter { now - before - of.2 } else { now - of.2 }
             })
@@ -112,11 +52,26 @@ fn the_contracts_do_what_the_recomputation_says() {
 }
 
 #[test]
+fn what_stands_is_what_the_shard_begins_with() {
+    let game = Game::of(Options { players: 3, transactions: 30, seed: 5 });
+    let standing = Prepared::of(&game).unwrap().standing(&game);
+    let shard = Shard::of(&game).unwrap();
+    let start = shard.start();
+    assert!(standing.iter().map(|it| it.address).eq(start.contracts.iter().copied()));
+    for (entry, value) in start.entries.iter().zip(shard.values()) {
+        let contract = standing.iter().find(|it| it.address == entry.contract).unwrap();
+        assert!(contract.storage.contains(&(entry.key, *value)), "{entry:?}: {value:#x}");
+    }
+    let first = standing.iter().find(|it| it.address == game.account(0).address()).unwrap();
+    assert_eq!(first.storage, [(Key::of_variable("public_key", &[]), game.players[0].public)]);
+}
+
+#[test]
 fn a_game_is_executed_for_its_proof() {
     let game = Game::of(Options { players: 3, transactions: 30, seed: 5 });
-    let shard = Shard::of(&game);
-    let (log, admission, books, _) = played(&game, &shard);
-    let run = shard.program.execute(&shard.start, &shard.values, &mut log.into_iter(), &mut |_| Ok(())).unwrap();
+    let shard = Shard::of(&game).unwrap();
+    let (Log { transactions, admission }, books, _) = played(&game, &shard);
+    let run = shard.execute(transactions, &mut |_| Ok(())).unwrap();
     assert!(run.output.ended && admission.ended());
     let updates: Vec<_> = run.output.updates.iter().map(|it| (it.kind, it.slot(), it.value)).collect();
     assert_eq!(updates, prepared::expected(&game, &books).updates);

@@ -64,6 +64,8 @@ pub struct Totals {
     pub partitions: u64,
     /// Shards that settled.
     pub shards_settled: u64,
+    /// Those among them that were of contracts.
+    pub contracts_settled: u64,
     /// Shards that were given up.
     pub shards_aborted: u64,
     /// A hash of everything that happened in all runs.
@@ -73,11 +75,22 @@ pub struct Totals {
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            seeds, seeds_per_minute, virtual_hours, crashes, partitions, shards_settled, shards_aborted, ..
+            seeds,
+            seeds_per_minute,
+            virtual_hours,
+            crashes,
+            partitions,
+            shards_settled,
+            contracts_settled,
+            shards_aborted,
+            ..
         } = self;
         writeln!(f, "{seeds} runs, {} failed, {seeds_per_minute} a minute", self.failures.len())?;
         writeln!(f, "{virtual_hours:.1} hours of virtual time, {crashes} crashes, {partitions} partitions")?;
-        writeln!(f, "{shards_settled} shards settled, {shards_aborted} aborted")?;
+        writeln!(
+            f,
+            "{shards_settled} shards settled, {contracts_settled} of them of contracts; {shards_aborted} aborted"
+        )?;
         write!(f, "hash {}", self.hash)
     }
 }
@@ -93,6 +106,7 @@ pub fn campaign(seeds: Seeds, aloud: bool, say: &mut dyn FnMut(&str)) -> Totals 
         crashes: 0,
         partitions: 0,
         shards_settled: 0,
+        contracts_settled: 0,
         shards_aborted: 0,
         hash: String::new(),
     };
@@ -104,6 +118,7 @@ pub fn campaign(seeds: Seeds, aloud: bool, say: &mut dyn FnMut(&str)) -> Totals 
         totals.crashes += outcome.crashes;
         totals.partitions += outcome.partitions;
         totals.shards_settled += outcome.settled;
+        totals.contracts_settled += outcome.contracts_settled;
         totals.shards_aborted += outcome.aborted;
         passed += outcome.virtual_time;
         hash = Hash::of_parts("shardwire simulation 1", &[&hash.0, &outcome.hash.0]);

@@ -6,7 +6,8 @@
 use super::{machine::Machine, record::Seen};
 use crate::{
     checks::{self, RunOutcome},
-    clients::{Game, Promises},
+    clients::Promises,
+    recompute::State,
 };
 use shardwire::config::Role;
 use shardwire_disk::Survives;
@@ -77,7 +78,8 @@ pub(super) enum Witnesses {
 /// A run that is over.
 pub(super) struct FinishedRun<'a> {
     pub(super) machines: &'a [Machine],
-    pub(super) game: &'a Game,
+    /// What the World began with.
+    pub(super) first: &'a State,
     pub(super) promises: &'a Promises,
     /// The settlers of the World.
     pub(super) settlers: BTreeSet<PeerId>,
@@ -107,7 +109,7 @@ pub(super) async fn all(finished: FinishedRun<'_>, counters: Counters) -> Vec<Fa
     failures
 }
 
-async fn on_the_disks(FinishedRun { machines, game, promises, lying, .. }: FinishedRun<'_>) -> Vec<Failure> {
+async fn on_the_disks(FinishedRun { machines, first, promises, lying, .. }: FinishedRun<'_>) -> Vec<Failure> {
     let (started, receipts) = (promises.started.clone(), promises.receipts.clone());
     let mut outcome = RunOutcome { started, receipts, liars: lying, ..RunOutcome::default() };
     for machine in machines {
@@ -118,7 +120,7 @@ async fn on_the_disks(FinishedRun { machines, game, promises, lying, .. }: Finis
             Err(error) => return vec![Failure::of("disks_are_whole", format!("{}: {error}", machine.name))],
         }
         if settles {
-            outcome.genesis.insert(machine.peer(), game.first.clone());
+            outcome.genesis.insert(machine.peer(), first.clone());
         }
     }
     let named = |check: checks::Check| serde_json::to_value(check).ok().and_then(|it| it.as_str().map(str::to_owned));

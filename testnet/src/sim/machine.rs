@@ -13,7 +13,7 @@ use shardwire::{
     run::{Home, run_at},
 };
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
-use shardwire_model::{Clock, PeerId, Timestamp};
+use shardwire_model::{Clock, Hash, PeerId, Timestamp};
 use shardwire_store::Disk as _;
 use shardwire_telemetry::Telemetry;
 use shardwire_transport::{
@@ -37,7 +37,7 @@ pub(super) const PORT: u16 = 7000;
 /// The network's name.
 pub(super) const NETWORK: &str = "simulation";
 /// The date at which simulations begin, in milliseconds since the epoch: in 2020.
-const BEGINNING: u64 = 1_577_836_800_000;
+pub(super) const BEGINNING: u64 = 1_577_836_800_000;
 
 /// A clock that shows the virtual time, plus an error.
 #[derive(Clone, Debug)]
@@ -138,6 +138,12 @@ impl Machine {
     pub(super) fn joins(&self, world: &WorldIdentity) {
         let written = self.disk().write(&self.paths().world(), &[world.to_json().as_bytes()], true);
         written.expect("a disk that nothing has happened to yet");
+    }
+
+    /// Puts a genesis into its data folder, from which shards of contracts begin.
+    pub(super) fn knows_genesis(&self, genesis: &[u8]) {
+        let path = self.paths().geneses().join(format!("{}.json", Hash::of(genesis)));
+        self.disk().write(&path, &[genesis], true).expect("a disk that nothing has happened to yet");
     }
 
     pub(super) fn obeys(&mut self, admin: PeerId) {
@@ -266,7 +272,7 @@ impl Machine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::Game;
+    use crate::clients::{Game, genesis};
     use shardwire::world;
     use shardwire_disk::Trouble;
     use std::time::Duration;
@@ -277,15 +283,15 @@ mod tests {
     async fn a_node_that_is_started_on_a_disk_in_trouble_says_so_and_runs_when_it_is_started_later() {
         for role in [Role::Settler, Role::Operator, Role::Prover] {
             let (internet, dice) = (Internet::new(1), &mut Dice::of(1, 1));
-            let notary = Notary::new(dice);
+            let notary = Notary::new(None, dice);
             let game = Game::new(2, dice);
             let proving = Proving { takes: Duration::from_secs(1), padding: 0, ends: Arc::default() };
             let ip = IpAddr::from([10, 0, 0, 1]);
             let parts = Parts { role, number: 0, ip, internet: &internet, notary: &notary, proving, wrong_by: 0, dice };
             let mut machine = Machine::new(parts);
-            let genesis = game.genesis();
+            let genesis = genesis(&game.first);
             let first = genesis.hash().unwrap();
-            let identity = WorldIdentity::new(NETWORK, first, [machine.peer()], [notary.program()]).unwrap();
+            let identity = WorldIdentity::new(NETWORK, first, [machine.peer()], notary.programs()).unwrap();
             if role == Role::Settler {
                 world::create(&machine.disk(), &machine.paths(), &identity, &genesis).unwrap();
             }

@@ -4,6 +4,9 @@
 //! on [simulated disks](shardwire_disk), clocks that are wrong. The seed decides the [`Plan`]: how large the network is and what goes wrong in it.
 //! First things go wrong (the safety phase), then nothing does, and every shard has to settle within [`LIVENESS`]. Then the checks look at what is on the disks.
 //!
+//! In some of them there is a shard of contracts beside those of the fixed rules: operators execute it with blockifier and replay it on cairo-vm as in production, settlers compile its
+//! classes (once in a process) and compare what its run read. A prover may forge a run of it.
+//!
 //! Two things differ from production. A proof is a signed re-execution (the module `reexecution` says what that is). And
 //! work that a node does on threads is done [at once](shardwire::host::platform::Work::AtOnce), so that one thing happens at a time.
 //!

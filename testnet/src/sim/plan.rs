@@ -16,6 +16,9 @@ const MTUS: [u16; 4] = [1200, 1280, 1400, 1500];
 const LONG_SAFETY: Duration = Duration::from_secs(40);
 const LONG_QUIET: Duration = Duration::from_secs(4);
 
+/// How often there is a shard of contracts: executing one costs as much as several runs without.
+const WITH_CONTRACTS: u32 = PPM / 10;
+
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -44,7 +47,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Those that are drawn with the plan; [`Worker`](Self::Worker) and strangers are drawn after it, so that the plans of older seeds stay.
+    /// Those that are drawn with the plan; [`Worker`](Self::Worker), strangers and shards of contracts are drawn after it, so that the plans of older seeds stay.
     const ALL: [Self; 10] = [
         Self::Partition,
         Self::OneWay,
@@ -88,6 +91,8 @@ pub struct Plan {
     pub holder: bool,
     /// Whether a peer that nobody knows offers jobs that it has made up, until all shards are over.
     pub inventor: bool,
+    /// Whether there is a shard of contracts besides.
+    pub contracts: bool,
     /// Whether some clients give their shards up while they run.
     pub impatient: bool,
     /// How long faults are injected.
@@ -145,6 +150,7 @@ impl Plan {
             presumed_settler: false,
             holder: false,
             inventor: false,
+            contracts: false,
         };
         if dice.chance(PPM / 2) {
             plan.faults.push(Fault::Worker);
@@ -152,6 +158,7 @@ impl Plan {
         plan.presumed_settler = dice.chance(PPM / 4);
         plan.holder = dice.chance(PPM / 6);
         plan.inventor = dice.chance(PPM / 4);
+        plan.contracts = dice.chance(WITH_CONTRACTS);
         if plan.long { plan.interrupted() } else { plan }
     }
 

@@ -2,15 +2,15 @@
 
 use super::{
     check::{self, Failure, FinishedRun, Witnesses},
-    liar::{Inventor, LyingOperator, LyingProver, PresumedSettler},
-    machine::{Machine, NETWORK, PORT, Parts, SimulatedClock},
+    liar::{Forger, Inventor, LyingOperator, LyingProver, PresumedSettler},
+    machine::{BEGINNING, Machine, NETWORK, PORT, Parts, SimulatedClock},
     nemesis::Nemesis,
     plan::Plan,
     record::{Recorder, note},
     reexecution::{Notary, Proving},
 };
 use crate::{
-    clients::{Client, Game, Patience, SharedPromises, SignedObserver, Targets},
+    clients::{Client, Dungeon, Game, MAX_MOVES, Patience, Shard, SharedPromises, SignedObserver, Targets, genesis},
     dice::{Dice, PPM},
 };
 use shardwire::host::names::NoNames;
@@ -20,8 +20,12 @@ use shardwire::{
     host::{Platform, Randomness},
     world,
 };
-use shardwire_model::{Hash, PeerId, ShardStart, SignedTransaction, Stage};
-use shardwire_transport::{Identity, sim::Internet};
+use shardwire_model::{Hash, PeerId, ShardStart, ShardTransaction, Stage};
+use shardwire_program::rules;
+use shardwire_transport::{
+    Identity,
+    sim::{Host, Internet},
+};
 use shardwire_world::WorldIdentity;
 use std::{
     collections::BTreeSet,
@@ -38,6 +42,9 @@ pub const LIVENESS: Duration = Duration::from_secs(30 * 60);
 /// The fewest moves of a long shard, and half of the most: a chunk of its witness holds some 155.
 const LONG: usize = 165;
 
+/// How long before the run the time of its shards of contracts begins, in seconds: clocks are wrong by less, unless they jump.
+const BEFORE: u64 = 60 * 60;
+
 /// The outcome of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -53,6 +60,8 @@ pub struct Outcome {
     pub partitions: u64,
     /// Shards that settled.
     pub settled: u64,
+    /// Those among them that were of contracts.
+    pub contracts_settled: u64,
     /// Shards that were given up.
     pub aborted: u64,
 }
@@ -74,15 +83,23 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     let began = Instant::now();
     note(&format!("seed {seed}: {plan:?}"));
     let dice = &mut Dice::of(seed, 1);
-    let notary = Notary::new(dice);
+    let contracts = &mut Dice::of(seed, 4);
+    let dungeon = plan.contracts.then(|| Dungeon::of(contracts));
+    let notary = Notary::new(dungeon.as_ref().map(|dungeon| dungeon.genesis()), dice);
     let game = Game::new(plan.people, dice);
+    let mut first = game.first.clone();
+    first.extend(dungeon.iter().flat_map(|dungeon| dungeon.first()));
     let mut machines = machines(plan, &internet, &notary, dice);
     let settler = machines.first().expect("there is a settler");
-    let genesis = game.genesis();
-    let first = genesis.hash().expect("an own genesis");
-    let identity = WorldIdentity::new(NETWORK, first, [settler.peer()], [notary.program()]).expect("an own World");
+    let genesis = genesis(&first);
+    let hash = genesis.hash().expect("an own genesis");
+    let identity = WorldIdentity::new(NETWORK, hash, [settler.peer()], notary.programs()).expect("an own World");
     world::create(&settler.disk(), &settler.paths(), &identity, &genesis).expect("an own World");
     machines.iter().for_each(|machine| machine.joins(&identity));
+    if let Some(dungeon) = &dungeon {
+        let those = machines.iter().filter(|machine| machine.role() != Role::Prover);
+        those.for_each(|machine| machine.knows_genesis(dungeon.genesis()));
+    }
 
     let world = identity.hash();
     let promises = SharedPromises::default();
@@ -96,7 +113,7 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         addresses.push(host.ip());
         lying.insert(identity.peer());
         let peers = introduced(&mut machines, identity.peer(), Role::Operator);
-        let liar = LyingOperator::new(identity, world, notary.program(), Dice::of(dice.number(), 0));
+        let liar = LyingOperator::new(identity, world, rules::hash(), Dice::of(dice.number(), 0));
         liars.spawn(liar.run(host, peers));
         target
     });
@@ -110,28 +127,35 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         let long = plan.long && number == 0;
         let moves = if long { LONG + dice.index(LONG) } else { dice.index(plan.moves) + 1 };
         let with_sword = dice.chance(PPM / 5 * 2);
-        let workload = game.shard(number as u64, moves, with_sword, dice);
-        let platform = Platform {
-            clock: Arc::new(SimulatedClock::new(0)),
-            network: Arc::new(internet.host(ip(2, number))),
-            names: Arc::new(NoNames),
-            randomness: Randomness::from_seed(dice.number()),
-            ..Platform::system()
-        };
-        let dialler = Dialler { identity, network: NETWORK.to_owned(), platform };
-        let knows = notary.clone();
-        let observer = SignedObserver(Arc::new(move |start: &ShardStart, signed: &[SignedTransaction]| {
-            knows.learn(start, signed)
-        }));
-        let client =
-            Client::new(dialler, Targets { settler, operator }, workload, patience, promises.clone(), note, observer);
+        let played = Shard::Rules(Box::new(game.shard(number as u64, moves, with_sword, dice)));
+        let dialler = dialler(identity, internet.host(ip(2, number)), dice);
+        let (promises, observer) = (promises.clone(), observer(&notary));
+        let client = Client::new(dialler, Targets { settler, operator }, played, patience, promises, note, observer);
         addresses.push(ip(2, number));
         // A long shard takes up most of the time with faults.
         let latest = if long { Duration::from_secs(1) } else { plan.safety / 2 };
         let begins = dice.between(Duration::from_millis(100), latest);
         let (ends, waits) = (client.run(begins, Dice::of(dice.number(), 0)), patience == Patience::Endless);
-        clients.spawn(async move { (ends.await, waits) });
+        clients.spawn(async move { End { stage: ends.await, waits, contracts: false } });
     }
+    if let Some(dungeon) = &dungeon {
+        let (number, dice) = (plan.shards, contracts);
+        let operator = &machines[1 + dice.index(plan.operators)];
+        let operator = Target { peer: operator.peer(), address: operator.address() };
+        let patience = plan.patience(false, dice);
+        let identity = Identity::from_secret(&dice.secret());
+        machines[0].obeys(identity.peer());
+        let moves = dice.index(MAX_MOVES) + 1;
+        let played = Shard::Contracts(dungeon.shard(number as u64, BEGINNING / 1000 - BEFORE, moves, dice));
+        let dialler = dialler(identity, internet.host(ip(2, number)), dice);
+        let (promises, observer) = (promises.clone(), observer(&notary));
+        let client = Client::new(dialler, Targets { settler, operator }, played, patience, promises, note, observer);
+        addresses.push(ip(2, number));
+        let begins = dice.between(Duration::from_millis(100), plan.safety / 2);
+        let (ends, waits) = (client.run(begins, Dice::of(dice.number(), 0)), patience == Patience::Endless);
+        clients.spawn(async move { End { stage: ends.await, waits, contracts: true } });
+    }
+    let of = clients.len();
     if plan.lying_prover {
         let identity = Identity::from_secret(&dice.secret());
         let peers = introduced(&mut machines, identity.peer(), Role::Prover);
@@ -139,7 +163,9 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         let address = SocketAddr::new(host.ip(), PORT);
         addresses.push(host.ip());
         lying.insert(identity.peer());
-        liars.spawn(LyingProver::new(identity, world, Dice::of(dice.number(), 0)).run(host, address, peers));
+        let forger = dungeon.as_ref().map(|dungeon| Forger::new(notary.clone(), dungeon.clone()));
+        let liar = LyingProver::new(identity, world, forger, Dice::of(dice.number(), 0));
+        liars.spawn(liar.run(host, address, peers));
     }
     let mut strangers = JoinSet::new();
     let mut stranger = |number, dice: &mut Dice| {
@@ -162,7 +188,7 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     if plan.inventor {
         let (identity, host, address, dice) = stranger(4, dice);
         inventors.insert(identity.peer());
-        let inventor = Inventor::new(identity, world, notary.program(), settler.peer, dice);
+        let inventor = Inventor::new(identity, world, rules::hash(), settler.peer, dice);
         strangers.spawn(inventor.run(host, address, those(&machines, Role::Prover)));
     }
     let mut nemesis = Nemesis::new(plan, &internet, &mut machines, addresses, Dice::of(seed, 2));
@@ -172,14 +198,14 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     // The liars' connections are gone now; what they said isn't.
     liars.shutdown().await;
     let deadline = Instant::now() + LIVENESS;
-    let mut ends: Vec<(Stage, bool)> = Vec::new();
+    let mut ends: Vec<End> = Vec::new();
     tokio::select! {
         biased;
         () = async { while let Some(end) = clients.join_next().await { ends.extend(end.ok()); } } => {}
         () = nemesis.tend(deadline) => {}
     }
     let deeds = nemesis.deeds;
-    let late = plan.shards - ends.len();
+    let late = of - ends.len();
     clients.abort_all();
     strangers.shutdown().await;
     for machine in &mut machines {
@@ -188,20 +214,21 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     let events = recorder.take();
     let settlers = [settler.peer].into();
     let promises = promises.snapshot();
-    let (machines, game, promises, events) = (&*machines, &game, &promises, &*events);
+    let (machines, first, promises, events) = (&*machines, &first, &promises, &*events);
     let witnesses = if plan.lying_operator { Witnesses::MayBeFalse } else { Witnesses::Hold };
-    let finished = FinishedRun { machines, game, promises, settlers, lying, inventors, witnesses, events };
+    let finished = FinishedRun { machines, first, promises, settlers, lying, inventors, witnesses, events };
     let mut failures = check::all(finished, internet.counters()).await;
-    if ends.contains(&(Stage::Aborted, true)) {
+    if ends.iter().any(|end| end.stage == Stage::Aborted && end.waits) {
         failures.insert(0, Failure::given_up());
     }
     if late > 0 {
-        failures.insert(0, Failure::late(late, plan.shards));
+        failures.insert(0, Failure::late(late, of));
     }
     for failure in &failures {
         note(&format!("FAILED {failure}"));
     }
-    let count = |stage| ends.iter().filter(|(end, _)| *end == stage).count() as u64;
+    let count = |stage| ends.iter().filter(|end| end.stage == stage).count() as u64;
+    let contracts = ends.iter().filter(|end| end.contracts && end.stage == Stage::Settled);
     Outcome {
         failures,
         hash: internet.hash(),
@@ -209,8 +236,36 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         crashes: deeds.crashes,
         partitions: deeds.partitions,
         settled: count(Stage::Settled),
+        contracts_settled: contracts.count() as u64,
         aborted: count(Stage::Aborted),
     }
+}
+
+/// How a client's shard ended.
+struct End {
+    stage: Stage,
+    /// Whether the client had the patience for it.
+    waits: bool,
+    /// Whether it is one of contracts.
+    contracts: bool,
+}
+
+/// How a client of this identity on this machine dials.
+fn dialler(identity: Identity, host: Host, dice: &mut Dice) -> Dialler {
+    let platform = Platform {
+        clock: Arc::new(SimulatedClock::new(0)),
+        network: Arc::new(host),
+        names: Arc::new(NoNames),
+        randomness: Randomness::from_seed(dice.number()),
+        ..Platform::system()
+    };
+    Dialler { identity, network: NETWORK.to_owned(), platform }
+}
+
+/// Lets the notary know what a client signs.
+fn observer(notary: &Arc<Notary>) -> SignedObserver {
+    let knows = notary.clone();
+    SignedObserver(Arc::new(move |start: &ShardStart, signed: &[ShardTransaction]| knows.learn(start, signed)))
 }
 
 /// Introduces a liar to all machines of other roles, and returns these.

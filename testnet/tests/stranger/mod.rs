@@ -12,7 +12,7 @@ use testnet::{
     dungeon::{Options, generate},
     network::{NetworkFolder, Node, Programs, binary},
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 /// How long a test waits for what must come; far beyond what it takes.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -58,14 +58,6 @@ impl Stranger {
 
     pub async fn greet(&self, hello: Hello) -> Result<Agreed, HandshakeError> {
         greet(self.connection.open::<Handshake>().await.expect("a session"), hello).await
-    }
-
-    /// Says these bytes in a session of its own, and with which words it learns that the node resets it.
-    pub async fn resets(&self, said: &[Vec<u8>]) -> String {
-        let (mut send, mut receive) = self.connection.quinn().open_bi().await.expect("a stream");
-        send.write_all(&said.concat()).await.expect("written");
-        let answer = timeout(PATIENCE, receive.read_to_end(1 << 10)).await.expect("an answer");
-        answer.expect_err("a reset").to_string()
     }
 
     pub async fn leave(self) {

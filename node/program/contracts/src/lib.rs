@@ -8,6 +8,7 @@
 //! - [`tree`]: what native execution found, call by call. [`Start`]: what the shard was started with. [`Class`]: compiled code.
 //! - [`sessions`]: the contract in which accounts allow keys to call in their name.
 //! - [`cost`]: what a run costs its prover, and how much one proof can take; [`Spent`] is what a replay has counted so far.
+//! - [`places`]: which of its functions an address belongs to, to see what steps are for.
 //! - [`Reads`]: what the run took from the state that it was forked from; a settler compares it.
 //!
 //! What is proven: INVOKE v3 at zero prices (hash, nonce, `__validate__`, `__execute__`, REVERTED), session calls (one signature a key), calls and library calls with their failures
@@ -30,6 +31,7 @@ pub mod cost;
 mod given;
 mod hints;
 mod loading;
+pub mod places;
 mod replay;
 pub mod sessions;
 mod spent;

@@ -34,7 +34,7 @@ mod tests;
 mod vector_tests;
 
 pub use geneses::{Geneses, GenesisFileError, MAX_GENESES, MAX_KEPT_CLASSES, ReadFile};
-pub use program::Contracts;
+pub use program::{Contracts, execute_from};
 /// The program's hash.
 pub use shardwire_contracts::hash;
 pub use shardwire_native::{Class, ClassError};

@@ -140,42 +140,52 @@ impl Program for Contracts {
         transactions: &mut dyn Iterator<Item = Logged>,
         sink: &mut Sink<'_>,
     ) -> Result<Execution, ExecuteError> {
-        let mut native = self.open(start, values)?;
-        let begun = native.clone();
-        let first = First { native: &begun, failed: RefCell::default() };
-        let classes = classes(&begun)?;
-        let (mut taken, mut stopped) = (0, None);
-        let mut trees = transactions.map_while(|logged| {
-            taken += 1;
-            executed(&mut native, &logged).map_err(|refusal| stopped = Some(refusal)).ok()
-        });
         let meter = self.meters.of(start.shard);
-        let mut told = |spent| meter.take(spent);
-        let replayed = replay_counted(begun.start(), &classes, &first, &mut trees, &mut told, sink);
-        if let Some(error) = first.failed.take() {
-            return Err(cannot(true, error));
+        execute_from(self.open(start, values)?, transactions, &mut |spent| meter.take(spent), sink)
+    }
+}
+
+/// As [`Program::execute`], for a shard before its first transaction, whatever its state was read from. What the run read is in its output, so a state that isn't the
+/// one of the start data gives a run that no settler believes. `told` is what the run has cost before each transaction.
+///
+/// # Errors
+/// As [`Program::execute`].
+pub fn execute_from(
+    mut native: Native,
+    transactions: &mut dyn Iterator<Item = Logged>,
+    told: &mut dyn FnMut(Spent),
+    sink: &mut Sink<'_>,
+) -> Result<Execution, ExecuteError> {
+    let begun = native.clone();
+    let first = First { native: &begun, failed: RefCell::default() };
+    let classes = classes(&begun)?;
+    let (mut taken, mut stopped) = (0, None);
+    let mut trees = transactions.map_while(|logged| {
+        taken += 1;
+        executed(&mut native, &logged).map_err(|refusal| stopped = Some(refusal)).ok()
+    });
+    let replayed = replay_counted(begun.start(), &classes, &first, &mut trees, told, sink);
+    if let Some(error) = first.failed.take() {
+        return Err(cannot(true, error));
+    }
+    match (replayed, stopped) {
+        (Ok(run), _) => {
+            let reads = run.reads.to_felts(begun.start());
+            match reads.len() {
+                0..=MAX_READS => Ok(Execution { output: run.output, reads, steps: run.steps, manifest: run.manifest }),
+                felts => Err(ExecuteError::Reads { felts }),
+            }
         }
-        match (replayed, stopped) {
-            (Ok(run), _) => {
-                let reads = run.reads.to_felts(begun.start());
-                match reads.len() {
-                    0..=MAX_READS => {
-                        Ok(Execution { output: run.output, reads, steps: run.steps, manifest: run.manifest })
-                    }
-                    felts => Err(ExecuteError::Reads { felts }),
-                }
-            }
-            (Err(ReplayError::Dry), Some(Stop::Refused(refusal))) if refusal.is_of_this_machine() => {
-                Err(cannot(true, refusal))
-            }
-            (Err(ReplayError::Dry), Some(Stop::Refused(refusal))) => {
-                Err(ExecuteError::Broken { transaction: taken, reason: refusal.to_string() })
-            }
-            (Err(ReplayError::Dry), Some(Stop::Twice)) => {
-                Err(ExecuteError::Broken { transaction: taken, reason: "it is in the log twice".to_owned() })
-            }
-            (Err(error), _) => Err(run_error(error)),
+        (Err(ReplayError::Dry), Some(Stop::Refused(refusal))) if refusal.is_of_this_machine() => {
+            Err(cannot(true, refusal))
         }
+        (Err(ReplayError::Dry), Some(Stop::Refused(refusal))) => {
+            Err(ExecuteError::Broken { transaction: taken, reason: refusal.to_string() })
+        }
+        (Err(ReplayError::Dry), Some(Stop::Twice)) => {
+            Err(ExecuteError::Broken { transaction: taken, reason: "it is in the log twice".to_owned() })
+        }
+        (Err(error), _) => Err(run_error(error)),
     }
 }
 

@@ -22,13 +22,13 @@ use blockifier::{
     },
     state::{
         cached_state::{CachedState, StateMaps, TransactionalState},
-        state_api::State as _,
+        state_api::{State as _, StateReader},
     },
     transaction::objects::{CommonAccountFields, CurrentTransactionInfo, TransactionInfo},
 };
 use shardwire_contracts::tree::short;
 use shardwire_model::{
-    ContractId, Felt, Invoke, Key, ResourceBounds, SessionCall, Slot,
+    ContractId, Felt, Invoke, Key, Mutation, ResourceBounds, SessionCall, Slot,
     execution::{Diff, Event, Gas, Status},
     starknet_keccak,
 };
@@ -38,6 +38,7 @@ use starknet_api::{
     core::{ChainId, ContractAddress, EntryPointSelector, Nonce},
     data_availability::DataAvailabilityMode,
     execution_resources::GasAmount,
+    state::StorageKey,
     transaction::{
         TransactionHash, TransactionVersion,
         fields::{Calldata, Tip, TransactionSignature, ValidResourceBounds},
@@ -265,7 +266,14 @@ impl<'a> Run<'a> {
         let call = entry.call().execute(&mut state, &mut context, &mut gas);
         match &call {
             Ok(call) if !call.execution.failed => state.commit(),
-            _ => state.abort(),
+            _ => {
+                let forgotten = forgotten(&mut state);
+                state.abort();
+                for ((contract, key), value) in forgotten {
+                    let kept = self.state.set_storage_at(contract, key, value);
+                    kept.map_err(|error| self.refusal(&error.to_string()))?;
+                }
+            }
         }
         let call = call.map_err(|error| self.refusal(&error.to_string()))?;
         self.provable(&call)?;
@@ -353,6 +361,16 @@ impl Entry {
             initial_gas: self.gas,
         }
     }
+}
+
+/// What isn't undone of a call that failed: nothing, unless that bug is planted. Then it is what the call did to one contract, the one with the highest address.
+fn forgotten<S: StateReader>(state: &mut CachedState<S>) -> Vec<((ContractAddress, StorageKey), Felt)> {
+    if !Mutation::UndoForgets.is_planted() {
+        return Vec::new();
+    }
+    let storage = state.to_state_diff().map(|changes| changes.state_maps.storage).unwrap_or_default();
+    let last = storage.keys().map(|(contract, _)| *contract).max();
+    storage.into_iter().filter(|((contract, _), _)| Some(*contract) == last).collect()
 }
 
 fn reason(call: &CallInfo, header: Cairo1RevertHeader) -> String {

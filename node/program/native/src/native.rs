@@ -12,7 +12,7 @@ use crate::{
 };
 use shardwire_contracts::{Start, StartError, cost::Work, sessions, start::chain_id, tree};
 use shardwire_model::{
-    ContractId, EventId, Felt, Invoke, Key, MAX_CALLDATA_FELTS, MAX_TRANSACTIONS, Slot,
+    ContractId, EventId, Felt, Invoke, Key, MAX_CALLDATA_FELTS, MAX_TRANSACTIONS, Mutation, Slot,
     execution::{Receipt, Simulate, Simulated},
 };
 use std::{borrow::Cow, collections::HashMap, num::NonZeroU64, sync::Arc};
@@ -158,7 +158,8 @@ impl Native {
         if self.ended() {
             return Err(Refusal::Ended);
         }
-        let (from, to) = (self.time(), self.start.deadline);
+        let from = if Mutation::TimeRunsBack.is_planted() { self.start.begins } else { self.time() };
+        let to = self.start.deadline;
         if (from..=to).contains(&time) { Ok(()) } else { Err(Refusal::Time { time, from, to }) }
     }
 

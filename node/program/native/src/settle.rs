@@ -4,7 +4,7 @@
 
 use crate::{GenesisError, GroundError, Refusal, state::State};
 use shardwire_contracts::start::{EntryKind, Rule, Start};
-use shardwire_model::{ContractId, Felt, Key, ShardId, Slot, execution::Diff};
+use shardwire_model::{ContractId, Felt, Key, Mutation, ShardId, Slot, execution::Diff};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A listed slot.
@@ -87,7 +87,7 @@ impl Settle {
                 }
                 None if self.closed.contains(&slot.contract) => {
                     let first = state.first(slot.contract, slot.key)?;
-                    if now != first {
+                    if now != first && !Mutation::ClosedSlotUnchecked.is_planted() {
                         return Err(Refusal::ClosedSlot { slot, first, now });
                     }
                 }

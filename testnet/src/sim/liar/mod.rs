@@ -1,14 +1,16 @@
 //! Peers that lie: a [prover](LyingProver), an [operator](LyingOperator), one that [says that it settles](PresumedSettler), and one that
-//! [makes jobs up](Inventor).
+//! [makes jobs up](Inventor). The prover [forges](Forger) runs of contracts.
 //!
 //! They keep to the protocols' types, as a plausible liar would; the protocols' own tests cover peers that don't. The prover and the operator are
 //! configured at honest nodes, and leave when faults end. Strangers, whom nobody knows, stay until all shards are over: no shard may wait for them.
 
+mod forger;
 mod inventor;
 mod operator;
 mod prover;
 mod settler;
 
+pub(super) use forger::Forger;
 pub(super) use inventor::Inventor;
 pub(super) use operator::LyingOperator;
 pub(super) use prover::LyingProver;

@@ -178,7 +178,7 @@ impl LyingOperator {
         note(&format!("the lying operator has shard {} and does {deed:?}", shard.short()));
         let before = state_commitment(start.commitment(), &values);
         let job = job_id(self.program, start.commitment(), before, 0);
-        // Shards of the simulator are of the fixed rules.
+        // Its shards are of the fixed rules.
         let Ok(admission) = Rules.admission(start.clone(), &values) else { return };
         let (program, assigned) = (self.program, signature);
         let offer = JobOffer { job, shard, segment: 0, start, values, program, ended: true, settler, assigned };

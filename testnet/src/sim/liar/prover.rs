@@ -1,9 +1,9 @@
 //! A prover that lies: it takes jobs and doesn't do them, claims proofs that it doesn't have, keeps a lease as long
-//! as it can, silent or with signs of life, and uses it after its end, uses one that it has given back, and offers settlers proofs of nothing.
+//! as it can, silent or with signs of life, and uses it after its end, uses one that it has given back, and offers settlers proofs of nothing, or of a run that nobody played.
 //!
 //! One whom nobody knows ([`stranger`](LyingProver::stranger)) does what costs it nothing: of each job that it gets it claims a proof that nobody ever sees, or it holds the job with signs of life.
 
-use super::{AGAIN, Impostor, serve_keepalive};
+use super::{AGAIN, Forger, Impostor, serve_keepalive};
 use crate::{dice::Dice, sim::record::note};
 use shardwire::{client::Target, config::Role};
 use shardwire_model::{Cause, Hash, PeerId};
@@ -28,7 +28,7 @@ const SILENT: Duration = Duration::from_secs(55);
 /// How long it waits for another prover to get the job that it gave back.
 const UNTIL_LEASED: Duration = Duration::from_secs(6);
 
-/// A proof of nothing.
+/// A proof of nothing, or of what nobody played.
 #[derive(Clone, Debug)]
 struct Lie {
     offer: JobOffer,
@@ -42,23 +42,25 @@ pub(in crate::sim) struct LyingProver {
     impostor: Arc<Impostor>,
     /// Nobody knows it: it keeps jobs from others, and shows no proofs.
     is_stranger: bool,
+    /// How it proves runs of contracts.
+    forger: Option<Forger>,
     lies: Mutex<Vec<Lie>>,
     told: watch::Sender<()>,
 }
 
 impl LyingProver {
-    pub(in crate::sim) fn new(identity: Identity, world: Hash, dice: Dice) -> Arc<Self> {
-        Self::of(identity, world, dice, false)
+    pub(in crate::sim) fn new(identity: Identity, world: Hash, forger: Option<Forger>, dice: Dice) -> Arc<Self> {
+        Self::of(identity, world, dice, false, forger)
     }
 
     /// One that nobody knows, and that keeps the jobs that it gets from all others.
     pub(in crate::sim) fn stranger(identity: Identity, world: Hash, dice: Dice) -> Arc<Self> {
-        Self::of(identity, world, dice, true)
+        Self::of(identity, world, dice, true, None)
     }
 
-    fn of(identity: Identity, world: Hash, dice: Dice, is_stranger: bool) -> Arc<Self> {
+    fn of(identity: Identity, world: Hash, dice: Dice, is_stranger: bool, forger: Option<Forger>) -> Arc<Self> {
         let impostor = Impostor::new(identity, Role::Prover, world, dice);
-        Arc::new(Self { impostor, is_stranger, lies: Mutex::default(), told: watch::Sender::new(()) })
+        Arc::new(Self { impostor, is_stranger, forger, lies: Mutex::default(), told: watch::Sender::new(()) })
     }
 
     /// Lies to these peers for as long as it is polled.
@@ -204,11 +206,15 @@ impl LyingProver {
         Ok(())
     }
 
-    /// Makes a proof of nothing, which settlers are offered.
+    /// Makes a proof of nothing, or of what nobody played, which settlers are offered.
     fn lie(&self, offer: JobOffer, lease: &Lease) -> Hash {
-        let length = self.impostor.dice(|dice| dice.index(2000));
+        let forged = self.forger.as_ref().and_then(|forger| forger.forge(&offer, self.impostor.me()));
+        if forged.is_some() {
+            note(&format!("the lying prover has forged a run of shard {}", offer.shard.short()));
+        }
+        let bytes = forged.unwrap_or_else(|| vec![7; self.impostor.dice(|dice| dice.index(2000))]);
         let leased = Leased::by(offer.start.operator, lease);
-        let lie = Lie { bytes: vec![7; length], leased, offer };
+        let lie = Lie { bytes, leased, offer };
         let proof = Hash::of(&lie.bytes);
         self.lies.lock().unwrap_or_else(PoisonError::into_inner).push(lie);
         self.told.send_replace(());

@@ -4,12 +4,12 @@ use super::dungeon::{
     BEGINS, DEADLINE, Dungeon, Planned, arena, finish, gold, key, plan, player, selector, sword, world,
 };
 use super::liar::{Liar, Lie};
-use super::places::stopped;
 use super::{replay, run};
 use crate::{
     Class, ReplayError,
     class::Segments,
     hints::Hints,
+    places::stopped,
     tree::{Call, Invoke, State, Transaction},
 };
 use shardwire_model::Felt;

@@ -5,7 +5,6 @@ mod dungeon;
 mod liar;
 mod lies;
 mod paths;
-mod places;
 mod proof;
 mod recorder;
 mod runs;

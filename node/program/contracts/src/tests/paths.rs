@@ -37,7 +37,8 @@ impl Text {
 
     /// The length of the instruction at a place, and what comes after it.
     fn at(&self, pc: usize) -> (usize, Next) {
-        let word = u64::try_from(self.cells[pc]).unwrap();
+        // Above the flags, what extends an instruction's meaning changes neither its length nor what comes after it.
+        let word = u128::try_from(self.cells[pc]).unwrap();
         let flags = word >> 48;
         let (immediate, jump, operation) = ((flags >> 2) & 1, (flags >> 7) & 7, (flags >> 12) & 7);
         let target = || {

@@ -3,10 +3,10 @@
 use super::dungeon::{
     BEGINS, Dungeon, PLAYERS, Planned, arena, finish, gold, key, plan, player, selector, sword, world,
 };
-use super::places::function;
 use super::{replay, run};
 use crate::{
     hints::Hints,
+    places::function,
     start::EntryKind,
     tree::{Snapshot, State, Transaction, short},
 };

@@ -4,13 +4,13 @@ use super::{
     dungeon::{BEGINS, DEADLINE, Dungeon, finish, gold, key, plan, player, selector, sessions, world},
     liar::{Liar, Lie},
     lies::refused,
-    places::stopped,
     replay, run,
     sessions::{Game, Move, scope, session_key, step},
 };
 use crate::{
     Class, ReplayError,
     hints::Hints,
+    places::stopped,
     tree::{Snapshot, Transaction},
 };
 use shardwire_model::{Coded, Felt, Signature};

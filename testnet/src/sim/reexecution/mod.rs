@@ -1,18 +1,22 @@
-//! A proof in simulation is a **signed re-execution**: the simulator executes the shard's transactions once more, in plain Rust, and signs the output.
+//! A proof in simulation is a **signed re-execution**: the simulator executes the shard's transactions once more, and signs the output. Those of the fixed rules it executes in plain
+//! Rust; those of contracts by blockifier and the program's replay, which asserts what a proof of it would show.
 //!
 //! A STARK takes seconds of every core; a simulation has milliseconds. So the [`Notary`] stands for soundness: it looks the output up in the witness that
-//! the prover assembled, executes the shard's transactions by itself, and signs only if both agree; and it believes its own signature alone.
+//! the prover assembled, and what was logged when; executes the shard's transactions by itself, and signs only if both agree; and it believes its own signature alone.
 //! All else about a proof (its file, its hash, how it is fetched and what is done with its output) is the node's own code. Nothing outside of this
 //! module makes or believes such a proof, and `shardwire run` can't be given one: the program doesn't contain it.
 
-use crate::dice::Dice;
+mod contracts;
+mod memory;
+mod rules;
+
+use self::{contracts::Contracts, memory::Memory};
+use crate::{contracts::prepared::compile, dice::Dice};
 use serde::{Deserialize, Serialize};
 use shardwire::proofs::{Answering, Cancelled, Proofs, Prove, Proving as ProofInTheMaking, Verify};
-use shardwire_model::{
-    Call, ChainHead, Felt, Kind, Output, PeerId, ShardId, ShardStart, SignedTransaction, Slot, Update,
-    state_commitment, transactions_commitment,
-};
-use shardwire_program::rules;
+use shardwire_model::{Felt, Logged, Output, PeerId, ShardId, ShardStart, ShardTransaction, Terms, reads};
+use shardwire_native::{Genesis, Ground};
+use shardwire_program::Execution;
 use shardwire_protocols::{Signed, Statement};
 use shardwire_proving::{
     verify::{Proven, VerifyError},
@@ -30,8 +34,8 @@ use tokio::time::sleep;
 use shardwire_disk::SimulatedDisk;
 use shardwire_store::{Disk as _, DiskError};
 
-/// Where the header of a flat witness ends, and what is in it (docs/prover-worker.md).
-const HEADER_BYTES: usize = 176;
+/// Where an output names its program.
+const PROGRAM: usize = 1;
 
 /// What is signed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,23 +55,25 @@ impl Statement for SignedReexecution {
 #[derive(Debug)]
 pub(super) struct Notary {
     identity: Identity,
-    shards: Mutex<BTreeMap<ShardId, (ShardStart, Vec<SignedTransaction>)>>,
-    program: Felt,
+    shards: Mutex<BTreeMap<ShardId, (ShardStart, Vec<ShardTransaction>)>>,
+    contracts: Option<Contracts>,
 }
 
 impl Notary {
-    pub(super) fn new(dice: &mut Dice) -> Arc<Self> {
+    /// One for the fixed rules, and for contracts if shards begin from a genesis.
+    pub(super) fn new(genesis: Option<&[u8]>, dice: &mut Dice) -> Arc<Self> {
         let identity = Identity::from_secret(&dice.secret());
-        Arc::new(Self { identity, shards: Mutex::default(), program: rules::hash() })
+        Arc::new(Self { identity, shards: Mutex::default(), contracts: genesis.map(Contracts::of) })
     }
 
-    /// The program whose runs it knows.
-    pub(super) fn program(&self) -> Felt {
-        self.program
+    /// The programs whose runs it knows.
+    pub(super) fn programs(&self) -> Vec<Felt> {
+        let contracts = self.contracts.iter().map(|_| shardwire_hosted::hash());
+        [shardwire_program::rules::hash()].into_iter().chain(contracts).collect()
     }
 
     /// Notes what is played in a shard.
-    pub(super) fn learn(&self, start: &ShardStart, transactions: &[SignedTransaction]) {
+    pub(super) fn learn(&self, start: &ShardStart, transactions: &[ShardTransaction]) {
         let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
         shards.insert(start.shard, (start.clone(), transactions.to_vec()));
     }
@@ -75,7 +81,7 @@ impl Notary {
     /// The proofs of a prover whose worker is like this.
     pub(super) fn proofs(self: &Arc<Self>, prover: PeerId, disk: SimulatedDisk, proving: &Proving) -> Proofs {
         let worker = Worker { notary: self.clone(), prover, disk, proving: proving.clone() };
-        Proofs { verify: Arc::new(Believer(self.clone())), prove: Some(Arc::new(worker)), ..Proofs::stark() }
+        Proofs { verify: Arc::new(Believer(self.clone())), prove: Some(Arc::new(worker)), compile: Arc::new(compile) }
     }
 
     fn sign(&self, witness: &[u8], prover: PeerId, padding: usize) -> Result<Vec<u8>, String> {
@@ -85,102 +91,40 @@ impl Notary {
         let shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
         let (start, transactions) = shards.get(&output.shard).ok_or("a witness of an unknown shard")?;
         let values = memory.values(start, output.before).ok_or("the witness doesn't begin from its state")?;
-        if execute(start, &values, transactions) != Some(output) {
+        let executed = match (&start.terms, &self.contracts) {
+            (Terms::Rules, _) => rules::execute(start, &values, transactions),
+            (Terms::Contracts(_), Some(contracts)) => contracts.execute(start, &values, transactions, &memory, &output),
+            (Terms::Contracts(_), None) => None,
+        };
+        if executed != Some(output) {
             return Err("the witness is not of what the shard's accounts signed".into());
         }
-        let output = felts.iter().map(Felt::to_bytes_be).collect();
+        self.signed(&felts, prover, padding)
+    }
+
+    fn signed(&self, output: &[Felt], prover: PeerId, padding: usize) -> Result<Vec<u8>, String> {
+        let output = output.iter().map(Felt::to_bytes_be).collect();
         let statement = SignedReexecution { output, prover, padding: vec![0; padding] };
         postcard::to_allocvec(&Signed::by(&self.identity, statement)).map_err(|error| error.to_string())
     }
-}
 
-/// The memory of a flat witness.
-struct Memory<'a> {
-    cells: &'a [[u8; 32]],
-    output: (usize, usize),
-}
-
-impl<'a> Memory<'a> {
-    fn of(witness: &'a [u8]) -> Option<Self> {
-        let number = |at: usize, length: usize| {
-            let mut bytes = [0; 8];
-            bytes.get_mut(..length)?.copy_from_slice(witness.get(at..at + length)?);
-            usize::try_from(u64::from_le_bytes(bytes)).ok()
-        };
-        let (steps, public) = (number(8, 8)?, number(24, 4)?);
-        let output = (number(32, 8)?, number(40, 8)?);
-        let (cells, _) = witness.get(HEADER_BYTES + 4 * public + 12 * steps..)?.as_chunks::<32>();
-        Some(Self { cells, output })
+    /// The genesis that shards of contracts begin from.
+    pub(super) fn genesis(&self) -> Result<Arc<Genesis>, String> {
+        self.contracts.as_ref().ok_or("there are no shards of contracts")?.genesis()
     }
 
-    fn cell(&self, address: usize) -> Option<Felt> {
-        Some(Felt::from_bytes_le(self.cells.get(address.checked_sub(1)?)?))
+    /// A proof of a log that was executed over any state: it holds, and says what the run read. With that list before it, as proofs are sent.
+    pub(super) fn prove(
+        &self,
+        ground: Arc<dyn Ground>,
+        start: &ShardStart,
+        values: &[Felt],
+        log: Vec<Logged>,
+        prover: PeerId,
+    ) -> Result<Vec<u8>, String> {
+        let Execution { output, reads, .. } = contracts::execute(ground, start, values, log)?;
+        Ok(reads::join(&reads, &self.signed(&output.to_felts(), prover, 0)?))
     }
-
-    fn output(&self) -> Option<Vec<Felt>> {
-        (self.output.0..self.output.1).map(|address| self.cell(address)).collect()
-    }
-
-    /// The values that the run begins from: they stand behind the start's commitment, and their commitment is in the output.
-    fn values(&self, start: &ShardStart, before: Felt) -> Option<Vec<Felt>> {
-        let commitment = start.commitment();
-        let wanted = commitment.to_bytes_le();
-        let places = self.cells.iter().zip(1..).filter(|(cell, _)| **cell == wanted);
-        let mut states = places.filter_map(|(_, address)| {
-            (1..=start.entries.len()).map(|offset| self.cell(address + offset)).collect::<Option<Vec<Felt>>>()
-        });
-        states.find(|values| state_commitment(commitment, values) == before)
-    }
-}
-
-/// What the shard program puts out, by its rules as docs/workload.md states them.
-fn execute(start: &ShardStart, values: &[Felt], transactions: &[SignedTransaction]) -> Option<Output> {
-    let commitment = start.commitment();
-    let mut heads: Vec<ChainHead> =
-        start.accounts.iter().map(|account| ChainHead::start(commitment, *account)).collect();
-    let mut now = values.to_vec();
-    let mut order = Vec::new();
-    let mut ended = false;
-    for SignedTransaction { transaction, .. } in transactions {
-        let account = start.account_index(transaction.account)?;
-        let head = heads.get_mut(account)?;
-        *head = head.extend(transaction.words(start).ok()?);
-        order.push(u32::try_from(account).ok()?);
-        let slot = |key| Slot::new(transaction.contract, key);
-        let mut change = |key, by: &dyn Fn(Felt) -> Felt| -> Option<()> {
-            let value = now.get_mut(start.entry_index(slot(key))?)?;
-            *value = by(*value);
-            Some(())
-        };
-        match transaction.call {
-            Call::Add { counter, amount } => change(counter, &|value| value + Felt::from(amount))?,
-            Call::Spend { escrow, amount } => change(escrow, &|value| value - Felt::from(amount))?,
-            Call::Pass { from, to, amount } => {
-                change(from, &|value| value - Felt::from(amount))?;
-                change(to, &|value| value + Felt::from(amount))?;
-            }
-            Call::Give { lock, to } => change(lock, &|_| to.0)?,
-            Call::Finish => ended = true,
-        }
-    }
-    let update = |((entry, before), after): ((&shardwire_model::Entry, &Felt), &Felt)| Update {
-        kind: entry.kind,
-        contract: entry.contract,
-        key: entry.key,
-        value: if entry.kind == Kind::Counter { *after - *before } else { *after },
-    };
-    Some(Output {
-        program: start.program,
-        shard: start.shard,
-        segment: 0,
-        before: state_commitment(commitment, values),
-        after: state_commitment(commitment, &now),
-        reads: Felt::ZERO,
-        transactions: transactions_commitment(&heads, &order),
-        count: u32::try_from(transactions.len()).ok()?,
-        ended,
-        updates: start.entries.iter().zip(values).zip(&now).map(update).collect(),
-    })
 }
 
 /// Believes the notary.
@@ -193,8 +137,10 @@ impl Verify for Believer {
         let proof: Signed<SignedReexecution> =
             postcard::from_bytes(bytes).map_err(|error| rejected(error.to_string()))?;
         let statement = proof.verify(&self.0.identity.peer()).map_err(|error| rejected(error.to_string()))?;
-        let output = statement.output.iter().map(Felt::from_bytes_be).collect();
-        Ok(Proven { program: self.0.program, output })
+        let output: Vec<Felt> = statement.output.iter().map(Felt::from_bytes_be).collect();
+        // It signs outputs of the program that they name.
+        let program = output.get(PROGRAM).copied().unwrap_or_default();
+        Ok(Proven { program, output })
     }
 }
 
