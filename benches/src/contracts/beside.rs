@@ -22,7 +22,7 @@ impl Beside {
             loop {
                 let mut stopped = stopped.clone();
                 let cancelled = async move {
-                    // Whoever started this is gone: that is a stop as well.
+                    // An error says that the sender is gone: that is a stop as well.
                     let _ = stopped.wait_for(|stop| *stop).await;
                 };
                 match runtime.block_on(prove(&worker, &request, cancelled, |_| {})) {

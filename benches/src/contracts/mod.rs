@@ -62,7 +62,7 @@ pub(crate) struct Options {
     /// How many calls it is of.
     #[arg(long, value_name = "CALLS", requires = "spike", value_parser = clap::value_parser!(u32).range(1..))]
     spike_calls: Option<u32>,
-    /// In how many slices transactions are sent; whoever is compared takes turns.
+    /// In how many slices transactions are sent, ours and a rival's in turns.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
     slices: u32,
     /// Transactions of a slice.

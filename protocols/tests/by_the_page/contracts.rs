@@ -4,8 +4,8 @@
 use crate::{
     long_number, number,
     values::{
-        amount, felt, felts, hash_of_felts, hash_of_parts, hex, is_put_out, kept, kind, list_of_felts, poseidon,
-        position, small, wide,
+        amount, encoded_start, felt, felts, hash_of_felts, hash_of_parts, hex, is_put_out, kept, kind, list_of_felts,
+        poseidon, position, small, wide,
     },
 };
 use serde_json::Value;
@@ -137,22 +137,7 @@ fn the_start_commitment_of_a_shard_of_contracts_is_of_all_that_the_page_lists() 
     let end = ["from", "selector"].map(|part| felt(&start["end_event"][part]));
     let (shard, program, operator) = (felt(&start["shard"]), felt(&start["program"]), hex(&start["operator"]));
     let (deadline, entries) = (start["deadline"].as_u64().unwrap(), array(&start["entries"]));
-    let encoded = |entry: &Value| {
-        let felts = ["contract", "key", "guard"].map(|part| felt(&entry[part]));
-        [vec![kind(&entry["kind"])], felts.concat()].concat()
-    };
-    let bytes = [
-        shard.to_vec(),
-        program.to_vec(),
-        operator.clone(),
-        list_of_felts(&contracts),
-        list_of_felts(&accounts),
-        end.concat(),
-        number(deadline),
-        crate::list(&entries.iter().map(encoded).collect::<Vec<_>>()),
-        encoded_terms(terms),
-    ];
-    assert_eq!(bytes.concat(), hex(&file["start_bytes"]));
+    assert_eq!(encoded_start(start, encoded_terms(terms)), hex(&file["start_bytes"]));
 
     let chain = chain_id(shard);
     assert_eq!(file["chain_id"], chain.as_str());

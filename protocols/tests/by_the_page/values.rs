@@ -161,6 +161,28 @@ fn a_shards_id_is_made_of_its_request() {
     assert_eq!(shard, felt(&file["shard"]));
 }
 
+/// Start data as it goes over the wire, with its terms as they do.
+pub(crate) fn encoded_start(start: &Value, terms: Vec<u8>) -> Vec<u8> {
+    let entries = start["entries"].as_array().unwrap();
+    let encoded = |entry: &Value| {
+        let felts = [felt(&entry["contract"]), felt(&entry["key"]), felt(&entry["guard"])];
+        [vec![kind(&entry["kind"])], felts.concat()].concat()
+    };
+    let bytes = [
+        felt(&start["shard"]).to_vec(),
+        felt(&start["program"]).to_vec(),
+        hex(&start["operator"]),
+        list_of_felts(&felts(&start["contracts"])),
+        list_of_felts(&felts(&start["accounts"])),
+        [felt(&start["end_event"]["from"]), felt(&start["end_event"]["selector"])].concat(),
+        number(start["deadline"].as_u64().unwrap()),
+        number(entries.len() as u64),
+        entries.iter().flat_map(encoded).collect(),
+        terms,
+    ];
+    bytes.concat()
+}
+
 #[test]
 fn a_start_commitment_is_of_all_that_the_page_lists() {
     let file = start();
@@ -169,23 +191,7 @@ fn a_start_commitment_is_of_all_that_the_page_lists() {
     let end = [felt(&start["end_event"]["from"]), felt(&start["end_event"]["selector"])];
     let (shard, program, operator) = (felt(&start["shard"]), felt(&start["program"]), hex(&start["operator"]));
     let (deadline, entries) = (start["deadline"].as_u64().unwrap(), start["entries"].as_array().unwrap());
-    let encoded = |entry: &Value| {
-        let felts = [felt(&entry["contract"]), felt(&entry["key"]), felt(&entry["guard"])];
-        [vec![kind(&entry["kind"])], felts.concat()].concat()
-    };
-    let bytes = [
-        shard.to_vec(),
-        program.to_vec(),
-        operator.clone(),
-        list_of_felts(&contracts),
-        list_of_felts(&accounts),
-        end.concat(),
-        number(deadline),
-        number(entries.len() as u64),
-        entries.iter().flat_map(encoded).collect(),
-        vec![0],
-    ];
-    assert_eq!(bytes.concat(), hex(&file["start_bytes"]));
+    assert_eq!(encoded_start(start, vec![0]), hex(&file["start_bytes"]));
 
     let half = |half: &[u8]| wide(u128::from_be_bytes(half.try_into().unwrap()));
     let (high, low) = operator.split_at(16);

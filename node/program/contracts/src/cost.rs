@@ -61,7 +61,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Nothing.
+    /// What costs nothing.
     pub const ZERO: Self =
         Self { steps: 0, range_checks: 0, bitwise: 0, pedersen: 0, poseidon: 0, ec_ops: 0, blakes: 0 };
 
@@ -201,7 +201,7 @@ impl Add for Code {
 /// What the program goes through when the last transaction has run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Closing {
-    /// Transactions.
+    /// How many transactions ran.
     pub transactions: u64,
     /// Contracts of the start data.
     pub contracts: u64,

@@ -16,9 +16,9 @@ enum Next {
     On,
     /// Another one.
     Jump(usize),
-    /// Either.
+    /// The next one, or another one.
     Branch(usize),
-    /// Nothing.
+    /// The function ends.
     Return,
 }
 
