@@ -7,7 +7,7 @@ use shardwire::{
     client::NodeClient,
     host::{Platform, clock::SystemClock},
 };
-use shardwire_model::{Cause, Felt, Hash, PeerId, Role, Timestamp, state_commitment};
+use shardwire_model::{Cause, Clock as _, Felt, Hash, PeerId, Role, ShardId, Timestamp, state_commitment};
 use shardwire_protocols::{
     Failure, Signed,
     handoff::AssignmentTerms,
@@ -19,9 +19,9 @@ use shardwire_protocols::{
         Progressed, ProverStage, ResumableJob, Trace, job_id,
     },
 };
-use shardwire_transport::{Identity, WireCode};
+use shardwire_transport::{Identity, WireCode, message::encode};
 use std::{future::pending, path::Path, time::Duration};
-use stranger::{PATIENCE, Stranger, dungeon, hello, log_says, programs, settler, shardwire, world};
+use stranger::{PATIENCE, Stranger, dungeon, frame, header, hello, log_says, programs, settler, shardwire, world};
 use testnet::network::{NetworkFolder, Node, Programs};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -175,6 +175,51 @@ async fn a_prover_takes_no_job_of_a_stranger_that_says_it_is_an_operator_and_ban
         stranger.leave().await;
     }
     assert!(!prover.data().join("jobs").exists());
+    prover.stop().await;
+    settler.stop().await;
+}
+
+/// Only a settler of the World is offered a proof, so what another peer says of one is never due, in whatever order.
+#[tokio::test]
+async fn receipts_and_disputes_of_a_fresh_key_are_violations_and_ban_it_at_the_third() {
+    let (folder, workload) = (NetworkFolder::new(None).expect("a place"), dungeon());
+    let mut settler = settler(&folder, &workload, &[]).await;
+    let file = settler.data().join("world.json");
+    let worker = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node/prover/tests/workers/hangs");
+    let mut prover = Node::init(Role::Prover, &Programs { worker, ..programs() }, folder.path(), Some(&file))
+        .await
+        .expect("a folder");
+    prover.start(&[format!("{}@{}", settler.peer(), settler.listen())]).await.expect("a prover");
+    let stranger = Stranger::dial(&prover).await;
+    // It serves nothing, so nothing is asked of it.
+    let greeting = Hello { serves: Vec::new(), ..hello(&world(&settler), Role::Settler, spoken()) };
+    stranger.greet(greeting).await.expect("greeted");
+
+    let (shard, segment, proof) = (ShardId(Felt::ONE), 0, Hash::of(b"a proof"));
+    let settlement = proof::Settlement { shard, segment, proof, settled_at: SystemClock.now() };
+    let cause = Cause::new("SW-PROOF-999", "it is not for you");
+    let receipt = encode(&Signed::by(&stranger.identity, settlement)).expect("a receipt");
+    let dispute = encode(&Signed::by(&stranger.identity, proof::Objection { shard, segment, proof, cause }));
+    let dispute = dispute.expect("a dispute");
+    let log = folder.path().join("prover.log");
+    for (said, reset, code) in [
+        (frame(&[1, 1, 0], &dispute), WireCode::TooLong, "SW-SESSION-003"),
+        (frame(&[1, 0], &receipt), WireCode::AfterEnd, "SW-SESSION-009"),
+        ([frame(&[0], &[]), frame(&[1, 0], &receipt)].concat(), WireCode::OutOfTurn, "SW-SESSION-012"),
+    ] {
+        assert!(!stranger.connection.is_closed(), "not before the third");
+        let heard = stranger.hears(&[header("proof"), said].concat()).await;
+        match heard {
+            Err(told) => assert!(told.ends_with(&reset.number().to_string()), "{code}: {told}"),
+            Ok(heard) => assert!(reset == WireCode::AfterEnd && heard.is_empty(), "{code}: the end was said before"),
+        }
+        assert!(log_says(&log, code).await.contains("shardwire_peers::protocol_violated"));
+    }
+    let banned = log_says(&log, "to=banned").await;
+    assert!(banned.contains(&format!("standing peer={} ", stranger.identity.peer().short())), "{banned}");
+    let why = timeout(PATIENCE, stranger.connection.closed()).await.expect("it is shut out");
+    assert!(format!("{why:?}").contains("RetryAfter"), "{why:?}");
+    stranger.leave().await;
     prover.stop().await;
     settler.stop().await;
 }

@@ -10,6 +10,8 @@ mod peer;
 mod shard;
 mod status;
 
+pub(crate) use node::RECORDS;
+
 use crate::network::Node;
 use shardwire_model::{Coded, PeerId, ShardId};
 use shardwire_protocols::administration::{self, Failed, Handler, Request, Response};

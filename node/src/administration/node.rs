@@ -10,16 +10,19 @@ use crate::{
 use shardwire_model::{Clock as _, Coded};
 use shardwire_peers::{ConfiguredPeers, TierCounts};
 use shardwire_protocols::administration::{
-    ClockStatus, Counts, Failed, MAX_SHARDS_LISTED, NodeStatus, Overview, Unmet,
+    ClockStatus, Counts, Failed, MAX_SHARDS_LISTED, MAX_UNMET, NodeStatus, Overview, Unmet,
     node::{Request, Response},
 };
 use shardwire_telemetry::Shortfall;
 use std::time::Duration;
 
+/// What a node isn't ready for whose records can't be read: beside the condition that says why, it tells that shards are missing from the answer.
+pub(crate) const RECORDS: &str = "records";
+
 impl Node {
     pub(super) async fn about_node(&self, request: &Request) -> Result<Response, Failed> {
         Ok(match request {
-            Request::Status => Response::Status(Box::new(self.status().await?)),
+            Request::Status => Response::Status(Box::new(self.status().await)),
             Request::Overview => Response::Overview(Box::new(self.overview())),
             Request::Reload => {
                 let named = self.reload().await.map_err(|error| Failed::of(&*error))?;
@@ -35,19 +38,29 @@ impl Node {
         })
     }
 
-    async fn status(&self) -> Result<NodeStatus, Failed> {
-        let mut shards = self.shards(None).await?;
+    async fn status(&self) -> NodeStatus {
+        let (mut shards, unread) = match self.settlements(None).await {
+            Ok(shards) => (shards, None),
+            // When the disk fails the rest of the answer is what a person needs.
+            Err(Failed { cause, next_step, .. }) => {
+                (Vec::new(), Some(Unmet { condition: RECORDS.into(), cause, next_step }))
+            }
+        };
+        shards.extend(self.runs_and_jobs());
+        // After the records were read, which may be how a disk is found to fail.
+        let conditions = self.host.telemetry.unmet();
+        let unmet = unread.into_iter().chain(conditions.iter().map(of_condition)).take(MAX_UNMET).collect();
         let more_shards = u32::try_from(shards.len().saturating_sub(MAX_SHARDS_LISTED)).unwrap_or(u32::MAX);
         shards.truncate(MAX_SHARDS_LISTED);
         let reading = self.clock.reading();
-        Ok(NodeStatus {
+        NodeStatus {
             peer: self.host.identity.peer(),
             network: self.host.world.network().to_owned(),
             roles: self.roles.names(),
             listen: self.endpoint.address().to_string(),
             agent: AGENT.to_owned(),
             since: reading.now.moved(self.since.ahead_of(self.clock.steady())),
-            unmet: self.host.telemetry.unmet().iter().map(unmet).collect(),
+            unmet,
             clock: ClockStatus {
                 now: reading.now,
                 jumped_ms: reading.jumped_ms,
@@ -58,7 +71,7 @@ impl Node {
             peers: self.links.status(),
             shards,
             more_shards,
-        })
+        }
     }
 
     fn overview(&self) -> Overview {
@@ -106,7 +119,7 @@ impl Node {
     }
 }
 
-fn unmet(unmet: &shardwire_telemetry::Unmet) -> Unmet {
+fn of_condition(unmet: &shardwire_telemetry::Unmet) -> Unmet {
     let Shortfall { code, why, next_step } = &unmet.shortfall;
     Unmet::new(unmet.condition, code, why, next_step)
 }

@@ -71,16 +71,8 @@ impl Node {
 
     /// One shard, or all that a role of this node knows.
     pub(super) async fn shards(&self, only: Option<ShardId>) -> Result<Vec<ShardStatus>, Failed> {
-        let mut shards = Vec::new();
-        if let Some(settler) = &self.roles.settler {
-            shards.extend(settler.shards(only, MAX_SHARDS_LISTED).await?.into_iter().map(status::of_settlement));
-        }
-        if let Some(operator) = &self.roles.operator {
-            shards.extend(operator.shards().into_iter().map(status::of_run));
-        }
-        if let Some(prover) = &self.roles.prover {
-            shards.extend(prover.shards().into_iter().map(status::of_job));
-        }
+        let mut shards = self.settlements(only).await?;
+        shards.extend(self.runs_and_jobs());
         if let Some(only) = only {
             shards.retain(|status| status.shard == only);
             if shards.is_empty() {
@@ -88,6 +80,18 @@ impl Node {
             }
         }
         Ok(shards)
+    }
+
+    /// What the settler has on its disk.
+    pub(super) async fn settlements(&self, only: Option<ShardId>) -> Result<Vec<ShardStatus>, Failed> {
+        let Some(settler) = &self.roles.settler else { return Ok(Vec::new()) };
+        Ok(settler.shards(only, MAX_SHARDS_LISTED).await?.into_iter().map(status::of_settlement).collect())
+    }
+
+    /// What the operator and the prover have in memory.
+    pub(super) fn runs_and_jobs(&self) -> impl Iterator<Item = ShardStatus> {
+        let runs = self.roles.operator.iter().flat_map(|operator| operator.shards()).map(status::of_run);
+        runs.chain(self.roles.prover.iter().flat_map(|prover| prover.shards()).map(status::of_job))
     }
 
     fn history(&self, shard: ShardId, after: Option<HistoryCursor>) -> Result<Response, Failed> {

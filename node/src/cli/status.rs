@@ -6,7 +6,7 @@ use super::{
     output::{Answer, columns, plain},
     shard,
 };
-use crate::data::DataPaths;
+use crate::{administration::RECORDS, data::DataPaths};
 use serde::Serialize;
 use shardwire_model::{Address, Trust};
 use shardwire_protocols::{
@@ -59,7 +59,11 @@ fn describe(Status { node: status, advertise, load, .. }: &Status) -> String {
     if !status.unmet.is_empty() {
         parts.push(unmet(status, load));
     }
-    parts.extend([peers(&status.peers), shard::list(&status.shards)]);
+    parts.push(peers(&status.peers));
+    // Where the records couldn't be read, that there are none isn't known.
+    if !status.shards.is_empty() || status.unmet.iter().all(|unmet| unmet.condition != RECORDS) {
+        parts.push(shard::list(&status.shards));
+    }
     if status.more_shards > 0 {
         parts.push(format!("and {} older shards", status.more_shards));
     }
@@ -271,6 +275,19 @@ mod tests {
              no shards\n\n\
              and 2 older shards"
         );
+        let told = Unmet::new(RECORDS, "SW-STORE-006", "node.redb can't be read or written", "Check the disk.");
+        let unread = Status {
+            ready: false,
+            node: NodeStatus { unmet: vec![told], ..node() },
+            advertise: None,
+            load: overview(),
+        };
+        let described = describe(&unread);
+        assert!(
+            described
+                .contains("\nnot ready: records: node.redb can't be read or written (SW-STORE-006). Check the disk.\n")
+        );
+        assert!(!described.contains("no shards"), "nobody knows: {described}");
         status.node.peers[0].skew_ms = Some(-5_000);
         assert!(describe(&status).contains("120 µs      5 s behind"));
     }

@@ -52,7 +52,7 @@ impl Node {
                     code: code.to_owned(),
                     why: format!("no {role} to work with is connected"),
                     next_step: format!(
-                        "Check that a {role} runs, that it and this node know each other (`peers`), and that packets get through; this node tries on.{}",
+                        "Check that the {role} runs, that it and this node know each other (`peers`), and that packets get through; this node tries on.{}",
                         if role == Role::Settler { "" } else { " One that isn't named here counts once it has worked with this node." }
                     ),
                 })

@@ -12,7 +12,7 @@ use testnet::{
     dungeon::{Options, generate},
     network::{NetworkFolder, Node, Programs, binary},
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long a test waits for what must come; far beyond what it takes.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -58,6 +58,13 @@ impl Stranger {
 
     pub async fn greet(&self, hello: Hello) -> Result<Agreed, HandshakeError> {
         greet(self.connection.open::<Handshake>().await.expect("a session"), hello).await
+    }
+
+    /// Says these bytes in a session of its own, and what it hears: what the node says in turn, or the reset.
+    pub async fn hears(&self, said: &[u8]) -> Result<Vec<u8>, String> {
+        let (mut send, mut receive) = self.connection.quinn().open_bi().await.expect("a stream");
+        send.write_all(said).await.expect("written");
+        timeout(PATIENCE, receive.read_to_end(1 << 10)).await.expect("an answer").map_err(|reset| reset.to_string())
     }
 
     pub async fn leave(self) {
