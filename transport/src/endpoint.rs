@@ -9,7 +9,7 @@ use crate::{
     identity::Identity,
     settings::{HANDSHAKE_BUFFER_BYTES, HANDSHAKE_DEADLINE, MAX_HANDSHAKES, Settings, SettingsError},
     socket::{
-        self, AsyncUdpSocket, Door, Network, Pause, QuicRuntime, SystemNetwork,
+        self, Bound, Door, Network, Pause, QuicRuntime, SystemNetwork,
         seeded::{FirstIds, SeededConfig},
     },
     tls,
@@ -216,7 +216,7 @@ impl Endpoint {
     /// As [`bind`](Self::bind), except that the socket is bound already: [`EndpointError::Bind`] if its address can't
     /// be read.
     pub fn with_socket(
-        socket: Arc<dyn AsyncUdpSocket>,
+        bound: impl Into<Bound>,
         runtime: Arc<dyn QuicRuntime>,
         identity: Identity,
         settings: &Settings,
@@ -241,11 +241,12 @@ impl Endpoint {
                 settings.max_mtu.max(config.get_max_udp_payload_size().try_into().unwrap_or(u16::MAX)),
             )
             .map_err(|error| failed(error.to_string()))?;
-        let bound = socket.local_addr();
-        let address = bound.as_ref().map_or(SocketAddr::from(([0, 0, 0, 0], 0)), |address| *address);
+        let bound = bound.into();
+        let local = bound.socket.local_addr();
+        let address = local.as_ref().map_or(SocketAddr::from(([0, 0, 0, 0], 0)), |address| *address);
         let door = Door::default();
-        let inner = bound
-            .and_then(|_| socket::endpoint(socket, door.clone(), runtime, config, server))
+        let inner = local
+            .and_then(|_| socket::endpoint(bound, door.clone(), runtime, config, server))
             .map_err(|source| EndpointError::Bind { address, source })?;
         Ok(Self {
             inner,

@@ -1,6 +1,6 @@
 //! What the slices come to.
 
-use super::{honest::Tally, hostile::Deeds, victim::Counts};
+use super::{honest::Tally, hostile::Deeds, neighbour::Share, victim::Counts};
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -20,6 +20,8 @@ pub(super) struct Slice {
     pub(super) cpu: Duration,
     /// The honest provers'.
     pub(super) honest_cpu: Duration,
+    /// That of those on the other core: the attackers, or a neighbour that touches nobody.
+    pub(super) neighbour_cpu: Duration,
 }
 
 impl Slice {
@@ -36,12 +38,17 @@ impl Slice {
         self.cpu.as_secs_f64() / self.length.as_secs_f64()
     }
 
+    /// What part of the other core was used.
+    pub(super) fn neighbour(&self) -> Share {
+        Share::of(self.neighbour_cpu, self.length)
+    }
+
     fn core_busy(&self) -> f64 {
         (self.cpu + self.honest_cpu).as_secs_f64() / self.length.as_secs_f64()
     }
 }
 
-/// All slices: one alone before and after each that is attacked.
+/// All slices: one alone after each that is attacked.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slices {
     pub(super) alone: Vec<Slice>,
@@ -88,6 +95,9 @@ pub(super) struct Figures {
     /// What part of it victim and honest provers used.
     pub(super) core_busy_alone: f64,
     pub(super) core_busy_attacked: f64,
+    /// What part of the other core a neighbour used that touches nobody, and the attackers.
+    pub(super) neighbour_busy_alone: f64,
+    pub(super) neighbour_busy_attacked: f64,
     /// Leases that honest provers lost to others before they were done.
     pub(super) honest_leases_lost: u32,
     /// What the victims counted while attacked.
@@ -105,8 +115,11 @@ pub(super) struct Figures {
 impl Slices {
     /// What the slices come to, beside what was counted.
     pub(super) fn figures(&self, did: Counts, attackers: Vec<Fate>, prices: Prices) -> Figures {
-        let ratios = self.attacked.iter().zip(self.alone.windows(2)).map(|(attacked, around)| {
-            let alone = around.iter().map(Slice::jobs_per_s).sum::<f64>() / around.len() as f64;
+        let ratios = self.attacked.iter().enumerate().map(|(at, attacked)| {
+            // Before the first attack nobody was alone.
+            let around = self.alone.iter().skip(at.saturating_sub(1)).take(if at == 0 { 1 } else { 2 });
+            let around: Vec<_> = around.map(Slice::jobs_per_s).collect();
+            let alone = around.iter().sum::<f64>() / around.len().max(1) as f64;
             attacked.jobs_per_s() / alone.max(f64::MIN_POSITIVE)
         });
         let ratios = sorted(ratios.collect());
@@ -133,6 +146,8 @@ impl Slices {
             victim_busy_attacked: of(&self.attacked, Slice::busy),
             core_busy_alone,
             core_busy_attacked: of(&self.attacked, Slice::core_busy),
+            neighbour_busy_alone: of(&self.alone, |slice| slice.neighbour().part()),
+            neighbour_busy_attacked: of(&self.attacked, |slice| slice.neighbour().part()),
             honest_leases_lost: self.attacked.iter().map(|slice| slice.tally.lost).sum(),
             did,
             prices,
@@ -180,6 +195,12 @@ impl Figures {
                     "alone at least {CAPACITY_BAR:.2}, or they waited for something else: {}",
                     if self.at_capacity { "at capacity" } else { "NOT at capacity" }
                 ),
+            ),
+            row(
+                "the other core",
+                self.neighbour_busy_alone,
+                self.neighbour_busy_attacked,
+                "busy with nothing of theirs".into(),
             ),
             format!(
                 "while attacked: {} callers turned off, {} sessions refused, {} claims refused, {} violations; {} leases given, {} taken back, {} lost by honest provers",

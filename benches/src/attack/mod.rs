@@ -20,7 +20,7 @@
 //! | `claim_and_go` | 3 | comes with a new key, takes a job, goes |
 //!
 //! **What is fair on one machine.** Attackers on the Internet have their own processors. Here victims and honest provers are kept to one core and the attackers to
-//! another one; the figures alone are taken the same way. So what attackers compute takes nothing from the others. Alone and attacked take turns ([`Slices`](figures::Slices)), and each
+//! another one; the figures alone are taken the same way, beside a core that computes as much ([`neighbour`]). So what attackers compute takes nothing from the others. Alone and attacked take turns ([`Slices`](figures::Slices)), and each
 //! attacked slice is compared with those alone around it, so that what else the machine does falls on both. In each round the attackers come from other networks.
 //!
 //! **What isn't measured.** All newcomers together may keep a job from others for a while (`node/operator/src/lease.rs`), and a claim of theirs does for a minute: that is a bound by
@@ -34,10 +34,11 @@
 //! | `victim_cpu_ms_a_job_alone`, `_attacked` | processor time of the victims for each honest job, in milliseconds: all that they do |
 //! | `victim_busy_alone`, `_attacked` | what part of their core the victims used |
 //! | `core_busy_alone`, `_attacked` | what part of it victims and honest provers used |
+//! | `neighbour_busy_alone`, `_attacked` | what part of the other core a neighbour used that touches nobody, and the attackers |
 //! | `at_capacity` | whether that was at least 0.9 alone: else they waited for something else, and attackers could take what nobody uses |
 //! | `refused_…`, `violations`, `leases`, `taken_back` | what the victims counted while they were attacked |
 //! | `peak_bytes`, `peak_bound_bytes` | the most memory that the victims' processes ever had, and [`PEAK_BOUND_BYTES`] |
-//! | `refused_handshake_cpu_us` | processor time of the victims for a caller from a shut host, at 2,000 a second: all that they do, less what they do idle |
+//! | `refused_handshake_cpu_us` | processor time of the victims for what a shut host sends to begin a connection, at 2,000 datagrams a second: all that they do, less what they do idle |
 //! | `attackers` | by kind: what they tried and did, and how those that kept their keys stood at the end |
 //! | `ok` | whether both bars are met: jobs at least 0.9, leases at most 2 |
 
@@ -46,6 +47,7 @@ mod figures;
 mod honest;
 pub(crate) mod hostile;
 mod meeting;
+mod neighbour;
 mod victim;
 
 use clap::Args;
@@ -54,6 +56,7 @@ use figures::{Fate, Figures, Prices, Slice, Slices};
 use honest::JOBS;
 use hostile::{Attackers, Deeds, KINDS, Orders, Scenario, attackers};
 use meeting::Meeting;
+use neighbour::Share;
 use std::{
     collections::BTreeMap,
     error::Error,
@@ -84,12 +87,15 @@ pub(crate) struct Options {
     /// Seconds of a slice.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=60))]
     seconds: u32,
-    /// Attacked slices; there is one more alone.
+    /// Attacked slices, and one alone after each.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=100))]
     slices: u8,
     /// Transactions of each shard: a chunk of the witness for about a hundred.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     transactions: u32,
+    /// Attackers of these kinds only, to see what a kind costs.
+    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',')]
+    only: Vec<hostile::Kind>,
     /// Begin at once, without a minute in which newcomers use up what they may: honest jobs then wait for it while attacked.
     #[arg(long, hide = true)]
     impatient: bool,
@@ -118,7 +124,7 @@ pub(crate) fn measure(options: &Options) -> Outcome<()> {
 async fn run(options: Options, node: PathBuf, cores: Cores) -> Outcome<Figures> {
     eprintln!("{JOBS} shards of {} transactions are executed", options.transactions);
     let victim = Victim::start(node, options.transactions).await?;
-    let ground = Ground { victim, cores };
+    let ground = Ground { victim, cores, only: options.only.clone() };
     if !options.impatient {
         ground.spend().await?;
     }
@@ -138,13 +144,36 @@ async fn run(options: Options, node: PathBuf, cores: Cores) -> Outcome<Figures> 
 struct Ground {
     victim: Victim,
     cores: Cores,
+    only: Vec<hostile::Kind>,
 }
 
 impl Ground {
     fn attackers(&self, scenario: Scenario, round: u8) -> Outcome<Attackers> {
         let ((operator, operator_id), (prover, prover_id)) = (self.victim.operator(), self.victim.prover());
         let (core, world) = (self.cores.attackers, self.victim.world.clone());
-        Attackers::start(&Orders { scenario, core, operator, operator_id, prover, prover_id, world, round })
+        let only = self.only.clone();
+        let orders = Orders { scenario, core, operator, operator_id, prover, prover_id, world, round, busy: 0, only };
+        Attackers::start(&orders)
+    }
+
+    /// Nobody attacks, and the attackers' core is this busy.
+    fn neighbour(&self, busy: Share) -> Outcome<Attackers> {
+        let ((operator, operator_id), (prover, prover_id)) = (self.victim.operator(), self.victim.prover());
+        let (core, world) = (self.cores.attackers, self.victim.world.clone());
+        let scenario = Scenario::Neighbour;
+        let orders = Orders {
+            scenario,
+            core,
+            operator,
+            operator_id,
+            prover,
+            prover_id,
+            world,
+            round: 0,
+            busy: busy.0,
+            only: Vec::new(),
+        };
+        Attackers::start(&orders)
     }
 
     /// Newcomers take every job, say once that they have its proof, and hold it, until they may keep it from nobody.
@@ -159,7 +188,7 @@ impl Ground {
         spenders.end().await.map(drop)
     }
 
-    /// Alone and attacked in turns.
+    /// Attacked and alone in turns: how busy the neighbour is alone, the attack has shown.
     async fn slices(&self, options: &Options) -> Outcome<(Slices, Counts, Vec<Fate>)> {
         let length = Duration::from_secs(options.seconds.into());
         let operator = Meeting::new(self.victim.operator(), &self.victim.world)?;
@@ -168,37 +197,47 @@ impl Ground {
         let (mut slices, mut did, mut deeds) = (Slices::default(), Counts::default(), BTreeMap::new());
         let mut standings = BTreeMap::new();
         for round in 1..=options.slices {
-            slices.alone.push(self.slice(&honest, length).await?);
             let attackers = self.attackers(Scenario::Attack, round)?;
             sleep(SETTLE).await;
             let before = self.victim.counts().await?;
-            slices.attacked.push(self.slice(&honest, length).await?);
+            let attacked = self.slice(&honest, &attackers, length).await?;
+            let busy = attacked.neighbour();
+            slices.attacked.push(attacked);
             did.add(self.victim.counts().await?, before);
             standings = self.victim.standings().await?;
             for (kind, more) in attackers.end().await? {
                 deeds.entry(kind).or_insert_with(Deeds::default).add(more);
             }
+            slices.alone.push(self.alone(&honest, busy, length).await?);
             if let (Some(alone), Some(attacked)) = (slices.alone.last(), slices.attacked.last()) {
                 eprintln!(
-                    "round {round}: {:.1} jobs/s alone, {:.1} attacked",
-                    alone.jobs_per_s(),
-                    attacked.jobs_per_s()
+                    "round {round}: {:.1} jobs/s attacked, {:.1} alone",
+                    attacked.jobs_per_s(),
+                    alone.jobs_per_s()
                 );
             }
         }
-        slices.alone.push(self.slice(&honest, length).await?);
         honest.stop().await;
         Ok((slices, did, fates(&deeds, &standings)))
     }
 
-    /// What the honest provers do in this time, once all is as it will be.
-    async fn slice(&self, honest: &honest::Peers, length: Duration) -> Outcome<Slice> {
+    async fn alone(&self, honest: &honest::Peers, busy: Share, length: Duration) -> Outcome<Slice> {
+        let neighbour = self.neighbour(busy)?;
+        let slice = self.slice(honest, &neighbour, length).await?;
+        neighbour.end().await?;
+        Ok(slice)
+    }
+
+    /// What the honest provers do in this time beside these, once all is as it will be.
+    async fn slice(&self, honest: &honest::Peers, beside: &Attackers, length: Duration) -> Outcome<Slice> {
         sleep(SETTLE).await;
         honest.take();
-        let (began, before, here) = (Instant::now(), self.victim.cpu()?, cores::used_here()?);
+        let used = || Ok::<_, Box<dyn Error + Send + Sync>>([self.victim.cpu()?, cores::used_here()?, beside.cpu()?]);
+        let (began, before) = (Instant::now(), used()?);
         sleep(length).await;
-        let (length, cpu, honest_cpu) = (began.elapsed(), self.victim.cpu()? - before, cores::used_here()? - here);
-        Ok(Slice { length, tally: honest.take(), cpu, honest_cpu })
+        let (length, after) = (began.elapsed(), used()?);
+        let [cpu, honest_cpu, neighbour_cpu] = std::array::from_fn(|who| after[who].saturating_sub(before[who]));
+        Ok(Slice { length, tally: honest.take(), cpu, honest_cpu, neighbour_cpu })
     }
 
     /// Processor time for a caller that is refused before its handshake, in microseconds.
@@ -211,12 +250,14 @@ impl Ground {
         // Its host is shut first, and it makes its datagrams.
         let shut = self.victim.counts().await?.refused_callers;
         self.victim.counted("no caller is refused", BEGUN, |it| it.refused_callers >= shut + 100).await?;
-        let (count, cpu) = (self.victim.counts().await?.refused_callers, self.victim.cpu()?);
+        let (began, cpu) = (Instant::now(), self.victim.cpu()?);
         sleep(PRICED).await;
-        let cpu = (self.victim.cpu()? - cpu).saturating_sub(idle);
-        let count = self.victim.counts().await?.refused_callers - count;
-        drop(flood);
-        Ok(cpu.as_secs_f64() * 1e6 / count.max(1) as f64)
+        let (priced, cpu) = (began.elapsed(), (self.victim.cpu()? - cpu).saturating_sub(idle));
+        // What the system drops nobody here counts, so the flood itself does.
+        let flooded = began.elapsed();
+        let sent = flood.end().await?.get(hostile::Kind::HandshakeFlood.name()).map_or(0, |deeds| deeds.tries);
+        let sent = sent as f64 * priced.as_secs_f64() / flooded.as_secs_f64();
+        Ok(cpu.as_secs_f64() * 1e6 / sent.max(1.0))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::Side;
 use clap::Args;
-use quinn::{AsyncUdpSocket, TokioRuntime};
-use shardwire_transport::{Network, Settings, SystemNetwork};
+use quinn::TokioRuntime;
+use shardwire_transport::{Network, Settings, SystemNetwork, socket::Bound};
 use std::{io, iter, net::SocketAddr, sync::Arc};
 use tokio::runtime::{Builder, Runtime};
 
@@ -69,8 +69,8 @@ impl Ground {
 struct QuinnNetwork;
 
 impl Network for QuinnNetwork {
-    fn bind(&self, address: SocketAddr, settings: &Settings) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        quinn::Runtime::wrap_udp_socket(&TokioRuntime, SystemNetwork::socket(address, settings)?)
+    fn bind(&self, address: SocketAddr, settings: &Settings) -> io::Result<Bound> {
+        Ok(quinn::Runtime::wrap_udp_socket(&TokioRuntime, SystemNetwork::socket(address, settings)?)?.into())
     }
 
     fn runtime(&self) -> Arc<dyn quinn::Runtime> {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     settings::Settings,
-    socket::{AsyncUdpSocket, Network, Pause, QuicRuntime},
+    socket::{AsyncUdpSocket, Bound, Network, Pause, QuicRuntime},
 };
 use std::{
     io,
@@ -62,7 +62,7 @@ impl Host {
 }
 
 impl Network for Host {
-    fn bind(&self, mut address: SocketAddr, _: &Settings) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+    fn bind(&self, mut address: SocketAddr, _: &Settings) -> io::Result<Bound> {
         if !self.0.is_running() {
             return Err(io::ErrorKind::NetworkDown.into());
         }
@@ -83,7 +83,8 @@ impl Network for Host {
         }
         drop(state);
         self.0.sockets().insert(address);
-        Ok(Arc::new(SimulatedSocket::new(Arc::clone(&self.0), address)))
+        let socket: Arc<dyn AsyncUdpSocket> = Arc::new(SimulatedSocket::new(Arc::clone(&self.0), address));
+        Ok(socket.into())
     }
 
     fn runtime(&self) -> Arc<dyn QuicRuntime> {

@@ -1,11 +1,12 @@
 //! Datagrams that would begin a connection are shown to a [`Guard`] before QUIC sees them.
 //!
 //! QUIC derives keys for each and decrypts it before anybody can say that it isn't wanted: some 10 µs. Those that the guard refuses are dropped for the price of
-//! reading them, without an answer. Datagrams of connections that there are don't pass it; what a handshake sends first does, also the answer to a connection that this side began. Nothing passes a
+//! reading them, without an answer; those of a host that goes on and on are [dropped by the system](super::filter), where it can. Datagrams of connections that there are don't pass it; what a handshake sends first does, also the answer to a connection that this side began. Nothing passes a
 //! guard that isn't set.
 
 #![allow(clippy::disallowed_types, reason = "the trait is of the system's sockets")]
 
+use super::{filter::CallerFilter, floods::Floods};
 use quinn::{
     AsyncUdpSocket, UdpPoller,
     udp::{RecvMeta, Transmit},
@@ -15,9 +16,10 @@ use std::{
     io::{self, IoSliceMut},
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     task::{Context, Poll, ready},
 };
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Says whether a datagram from this address that would begin a connection is looked at. It is called for each, so it has to be quick.
 pub(crate) type Guard = dyn Fn(IpAddr) -> bool + Send + Sync;
@@ -42,8 +44,54 @@ impl fmt::Debug for Door {
 /// A socket behind a door.
 #[derive(Debug)]
 pub(super) struct Guarded {
-    pub(super) socket: Arc<dyn AsyncUdpSocket>,
-    pub(super) door: Door,
+    socket: Arc<dyn AsyncUdpSocket>,
+    door: Door,
+    deaf: Option<Mutex<Deaf>>,
+}
+
+/// To whom the system is told to be deaf.
+#[derive(Debug)]
+struct Deaf {
+    filter: CallerFilter,
+    floods: Floods,
+    /// When somebody is to be heard again.
+    again: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deaf {
+    fn to(filter: CallerFilter) -> Mutex<Self> {
+        Mutex::new(Self { filter, floods: Floods::default(), again: None })
+    }
+
+    fn changed(&mut self) {
+        self.floods.tell(&self.filter);
+        self.again = self.floods.until().map(|until| Box::pin(sleep_until(until)));
+    }
+
+    /// Hears again those whose time is over, and is woken when the next one's is.
+    fn poll_again(&mut self, cx: &mut Context<'_>) {
+        while let Some(again) = &mut self.again
+            && again.as_mut().poll(cx).is_ready()
+        {
+            self.floods.forget(Instant::now());
+            self.changed();
+        }
+    }
+}
+
+impl Guarded {
+    pub(super) fn new(socket: Arc<dyn AsyncUdpSocket>, filter: Option<CallerFilter>, door: Door) -> Self {
+        Self { socket, door, deaf: filter.map(Deaf::to) }
+    }
+
+    /// This host was refused.
+    fn refused(&self, host: IpAddr) {
+        let Some(deaf) = &self.deaf else { return };
+        let mut deaf = deaf.lock().unwrap_or_else(PoisonError::into_inner);
+        if deaf.floods.refused(host, Instant::now()) {
+            deaf.changed();
+        }
+    }
 }
 
 impl AsyncUdpSocket for Guarded {
@@ -61,10 +109,20 @@ impl AsyncUdpSocket for Guarded {
         buffers: &mut [IoSliceMut<'_>],
         metas: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
+        if let Some(deaf) = &self.deaf {
+            deaf.lock().unwrap_or_else(PoisonError::into_inner).poll_again(cx);
+        }
         let received = ready!(self.socket.poll_recv(cx, buffers, metas))?;
         if let Some(guard) = self.door.0.get() {
             for (meta, buffer) in metas.iter_mut().zip(buffers).take(received) {
-                let wanted = |it: &[u8]| !begins_connection(it) || guard(meta.addr.ip());
+                let from = meta.addr.ip();
+                let wanted = |it: &[u8]| {
+                    let wanted = !begins_connection(it) || guard(from);
+                    if !wanted {
+                        self.refused(from);
+                    }
+                    wanted
+                };
                 if let Some(together) = buffer.get_mut(..meta.len) {
                     meta.len = keep(together, meta.stride, wanted);
                 }
@@ -117,7 +175,7 @@ fn begins_connection(datagram: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Bound, *};
 
     /// The kernel may hand over many of one sender at once: each is looked at, and the others stay whole and in order.
     #[test]
@@ -146,5 +204,46 @@ mod tests {
         }
         assert!(begins_connection(&[0xe0, 0, 0, 0, 2, 8]), "another version");
         assert!(begins_connection(&[0x80]) && !begins_connection(&[0x40, 1]) && !begins_connection(&[]));
+    }
+
+    /// The system takes over while a host floods, and gives it back.
+    #[cfg(target_os = "linux")]
+    #[allow(clippy::disallowed_methods, reason = "the filter is the system's")]
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_dropped_by_the_system_and_its_host_is_heard_again() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let network = crate::SystemNetwork;
+        let Bound { socket, filter } =
+            super::super::Network::bind(&network, "127.0.0.1:0".parse().unwrap(), &crate::Settings::default()).unwrap();
+        let (door, refusals) = (Door::default(), Arc::new(AtomicU32::new(0)));
+        let counted = refusals.clone();
+        door.guard(Box::new(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            false
+        }));
+        let (to, guarded) = (socket.local_addr().unwrap(), Guarded::new(socket, filter, door));
+        let host = std::net::UdpSocket::bind("127.0.0.2:0").unwrap();
+        // Eight that begin a connection, and one that goes on: when that is here, so were they.
+        let send = async || {
+            for _ in 0..8 {
+                host.send_to(&[0xc0, 0, 0, 0, 1, 8], to).unwrap();
+            }
+            host.send_to(&[0x40, 7], to).unwrap();
+            let mut here = [0_u8; 9];
+            while here[..2] != [0x40, 7] {
+                here.fill(0);
+                let mut metas = [RecvMeta::default()];
+                let read = |cx: &mut Context<'_>| guarded.poll_recv(cx, &mut [IoSliceMut::new(&mut here)], &mut metas);
+                assert_eq!(std::future::poll_fn(read).await.unwrap(), 1);
+            }
+            refusals.load(Ordering::Relaxed)
+        };
+        let mut seen = Vec::new();
+        for _ in 0..6 {
+            seen.push(send().await);
+        }
+        assert_eq!(seen, [8, 16, 24, 32, 32, 32], "from here on the system drops them");
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        assert_eq!((send().await, send().await), (40, 48), "it is heard again");
     }
 }

@@ -1,9 +1,9 @@
 //! The system's UDP sockets, and tokio's timers and tasks.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the system's network")]
 
-use super::{Network, datagrams::Datagrams};
+use super::{Bound, CallerFilter, Network, datagrams::Datagrams};
 use crate::settings::Settings;
-use quinn::{AsyncUdpSocket, Runtime, TokioRuntime};
+use quinn::{Runtime, TokioRuntime};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     io,
@@ -42,8 +42,10 @@ impl SystemNetwork {
 }
 
 impl Network for SystemNetwork {
-    fn bind(&self, address: SocketAddr, settings: &Settings) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        Ok(Arc::new(Datagrams::new(Self::socket(address, settings)?)?))
+    fn bind(&self, address: SocketAddr, settings: &Settings) -> io::Result<Bound> {
+        let socket = Self::socket(address, settings)?;
+        let filter = CallerFilter::of(&socket);
+        Ok(Bound { socket: Arc::new(Datagrams::new(socket)?), filter })
     }
 
     fn runtime(&self) -> Arc<dyn Runtime> {

@@ -9,6 +9,7 @@ mod roles;
 use super::{
     Outcome, cores,
     meeting::{Meeting, host, identity},
+    neighbour::{self, Share},
 };
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,8 @@ const FAREWELL: Duration = Duration::from_millis(300);
 const END_TIME: Duration = Duration::from_secs(10);
 
 /// What an attacker does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[value(rename_all = "snake_case")]
 pub(crate) enum Kind {
     HandshakeFlood,
     StreamFlood,
@@ -180,6 +182,8 @@ pub(crate) enum Scenario {
     Spend,
     /// A flood of handshakes from a shut host.
     Price,
+    /// Nobody attacks; the core is as busy as if.
+    Neighbour,
 }
 
 /// What the attackers' process is told.
@@ -199,6 +203,11 @@ pub(crate) struct Orders {
     pub(super) world: PathBuf,
     /// In each round the attackers come from other networks, so that none begins shut out.
     pub(super) round: u8,
+    /// How busy a neighbour is, in thousandths of its core.
+    pub(super) busy: u16,
+    /// Which attackers come; all if none is named.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(super) only: Vec<Kind>,
 }
 
 /// The attackers' process. It ends when this is dropped.
@@ -209,16 +218,23 @@ pub(super) struct Attackers {
 
 impl Attackers {
     pub(super) fn start(orders: &Orders) -> Outcome<Self> {
-        let Orders { scenario, core, operator, operator_id, prover, prover_id, world, round } = orders;
+        let Orders { scenario, core, operator, operator_id, prover, prover_id, world, round, busy, only } = orders;
         let scenario = scenario.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         let mut command = Command::new(std::env::current_exe()?);
         command.args([COMMAND, &scenario, &core.to_string()]);
         command.args([operator.to_string(), operator_id.to_string(), prover.to_string(), prover_id.to_string()]);
-        command.arg(world).arg(round.to_string());
+        command.arg(world).args([round.to_string(), busy.to_string()]);
+        command.args(only.iter().flat_map(|kind| ["--only", kind.name()]));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let input = child.stdin.take().ok_or("no input")?;
         Ok(Self { child, input })
+    }
+
+    /// Their processor time so far.
+    pub(super) fn cpu(&self) -> Outcome<Duration> {
+        let pid = self.child.id().ok_or("the attackers ended")?;
+        cores::used(&std::fs::read_to_string(format!("/proc/{pid}/stat"))?)
     }
 
     /// Ends them; what they did.
@@ -242,6 +258,10 @@ pub(crate) fn run(orders: &Orders) -> Outcome<()> {
         let mut tasks = JoinSet::new();
         match orders.scenario {
             Scenario::Price => drop(tasks.spawn(price(victim, round))),
+            Scenario::Neighbour => {
+                let share = Share(orders.busy);
+                std::thread::spawn(move || neighbour::compute(share));
+            }
             Scenario::Spend => {
                 for number in (FIRST_SPENDER..).take(super::honest::JOBS.div_ceil(roles::JOBS_EACH)) {
                     let victim = victim.clone();
@@ -249,7 +269,8 @@ pub(crate) fn run(orders: &Orders) -> Outcome<()> {
                 }
             }
             Scenario::Attack => {
-                for attacker in attackers() {
+                let comes = |it: &Attacker| orders.only.is_empty() || orders.only.contains(&it.kind);
+                for attacker in attackers().filter(comes) {
                     let victim = if attacker.kind == FalseReceipt { &prover } else { &victim };
                     tasks.spawn(attack(attacker, victim.clone(), round));
                 }
