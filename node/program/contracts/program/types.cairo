@@ -206,10 +206,11 @@ const CHANGE = 2 ** 251;
 struct Note {
     kind: felt,
     place: felt,
-    // For UNLISTED the key, for MOVE the value after it.
+    // Only UNLISTED has it.
     key: felt,
-    // The value before.
+    // The values before and after.
     value: felt,
+    after: felt,
 }
 
 // The end event was emitted.
