@@ -54,11 +54,9 @@ func sum_moves(note: Note*, end: Note*, place: felt, sum: felt, count: felt) -> 
     if (note == end) {
         return (sum=sum, count=count);
     }
-    if (note.kind == ENDED) {
-        return sum_moves(note + Note.SIZE, end, place, sum, count);
-    }
+    // No contract's place is that of ENDED.
     if (note.place == place) {
-        // The one kind counts, the other doesn't.
+        // Of the two other kinds the one counts, the other doesn't.
         return sum_moves(
             note + Note.SIZE,
             end,

@@ -113,6 +113,7 @@ func check_syscalls{
             jmp next;
         }
         assert notes.kind = ENDED;
+        assert notes.place = -1;
         let rc96 = rc96 + 1;
         let notes = notes + Note.SIZE;
         return check_syscalls(frame, p + 8, end);

@@ -205,6 +205,7 @@ const CHANGE = 2 ** 251;
 // What is to be looked at when the transaction ends, if the frames that did it succeed.
 struct Note {
     kind: felt,
+    // The contract's, -1 for ENDED.
     place: felt,
     // Only UNLISTED has it.
     key: felt,

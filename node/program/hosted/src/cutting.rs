@@ -21,7 +21,7 @@ use shardwire_native::{Change, Checked, Native};
 use shardwire_program::{ExecuteError, Execution, Refusal, Sink};
 use std::{
     cell::{Cell, RefCell},
-    iter,
+    iter, mem,
 };
 
 /// Why a log can't be executed on.
@@ -69,7 +69,7 @@ impl<'a> Segments<'a> {
         Ok(Self { begun, native, classes, transactions, most, pending, from, taken: 0, is_over: false })
     }
 
-    /// The next segment, replayed to where it is cut or to the end event; none after that. `told` is what it has cost before each transaction, `sink` gets the chunks of its witness.
+    /// The next segment, replayed to where it is cut or to the end event; none after that, nor after an error. `told` is what it has cost before each transaction, `sink` gets the chunks of its witness.
     ///
     /// # Errors
     /// As [`Program::execute`](shardwire_program::Program::execute).
@@ -78,7 +78,8 @@ impl<'a> Segments<'a> {
         told: &mut dyn FnMut(Spent),
         sink: &mut Sink<'_>,
     ) -> Result<Option<Execution>, ExecuteError> {
-        if self.is_over {
+        // What stopped with an error isn't gone on with.
+        if mem::replace(&mut self.is_over, true) {
             return Ok(None);
         }
         let Self { begun, native, classes, transactions, most, pending, from, taken, .. } = self;
@@ -122,7 +123,6 @@ impl<'a> Segments<'a> {
         };
         let segment = Segment { from: from.as_ref(), is_cut: &|| is_cut.get() };
         let replayed = replay_segment(begun.start(), classes, &first, segment, &mut trees, &mut count, sink);
-        drop(trees);
         if let Some(error) = first.failure() {
             return Err(cannot(true, error));
         }
