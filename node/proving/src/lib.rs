@@ -5,6 +5,7 @@
 //! - [`verify`]: decide whether bytes prove a run of one given program, and hand back its output. cairo-air's `verify_cairo` alone
 //!   does not decide that; the module page lists what it leaves open and what is pinned here.
 //! - [`settle`]: compare a verified output with the shard that was started.
+//! - [`segments`]: put the outputs of a run's segments together, in their order.
 //! - [`origin`]: compare what a run of contracts read with the state that it had to begin from.
 //!
 //! This room knows no network and no storage: bytes, paths and felts come in, results go out.
@@ -17,6 +18,9 @@ compile_error!("shardwire-proving needs panic = \"unwind\": a malformed proof mu
 pub mod origin;
 #[cfg(test)]
 mod origin_tests;
+pub mod segments;
+#[cfg(test)]
+mod segments_tests;
 pub mod settle;
 #[cfg(test)]
 mod settle_tests;

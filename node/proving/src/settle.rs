@@ -82,6 +82,9 @@ pub enum OutputMismatch {
     /// The run read the list, and it is none of this shard: its program isn't one for such start data.
     #[error(transparent)]
     List(#[from] ReadsError),
+    /// It is of a part of a run, and whoever looks at it wants a run that is over.
+    #[error("the output is of a part of a run: the end event isn't in it")]
+    NotEnded,
     /// Updates of something else than the settlement list.
     #[error("update {index} is not of that entry of the settlement list")]
     Update {
@@ -100,6 +103,7 @@ impl Coded for OutputMismatch {
             Self::Program { .. } => "SW-SETTLE-005",
             Self::Echo { .. } => "SW-SETTLE-006",
             Self::Reads { .. } => "SW-SETTLE-007",
+            Self::NotEnded => "SW-SETTLE-010",
             Self::List(error) => error.code(),
         }
     }
@@ -107,6 +111,9 @@ impl Coded for OutputMismatch {
     fn next_step(&self) -> String {
         match self {
             Self::List(error) => error.next_step(),
+            Self::NotEnded => {
+                "Nothing was applied. Ask its prover for the proof of a run that reaches its shard's end event.".into()
+            }
             Self::Segment { .. } => {
                 "Ask for the proof of the next segment; one that was settled needs no second.".into()
             }
@@ -129,9 +136,23 @@ pub fn check_reads(output: &Output, felts: &[Felt]) -> Result<(), OutputMismatch
 ///
 /// # Errors
 /// [`OutputMismatch::Program`], [`OutputMismatch::Echo`], [`OutputMismatch::Shard`], [`OutputMismatch::Segment`] or [`OutputMismatch::Before`] if it is of another program,
-/// shard, segment or state; [`OutputMismatch::Reads`] or [`OutputMismatch::List`] if the list is another one; [`OutputMismatch::Update`] if it settles anything but the settlement
-/// list, entry by entry.
+/// shard, segment or state; [`OutputMismatch::Reads`] or [`OutputMismatch::List`] if the list is another one; [`OutputMismatch::NotEnded`] if its run isn't over;
+/// [`OutputMismatch::Update`] if it settles anything but the settlement list, entry by entry.
 pub fn check_output(
+    program: Felt,
+    output: &Output,
+    felts: &[Felt],
+    expected: &Expected<'_>,
+) -> Result<Option<Reads>, OutputMismatch> {
+    let reads = check_segment(program, output, felts, expected)?;
+    if output.ended { Ok(reads) } else { Err(OutputMismatch::NotEnded) }
+}
+
+/// The same of a segment, which needs not be its run's last. What isn't over settles nothing.
+///
+/// # Errors
+/// As [`check_output`], but for [`OutputMismatch::NotEnded`].
+pub fn check_segment(
     program: Felt,
     output: &Output,
     felts: &[Felt],
@@ -164,8 +185,9 @@ pub fn check_output(
     let same = |(entry, update): (&shardwire_model::Entry, &shardwire_model::Update)| {
         entry.kind == update.kind && entry.slot() == update.slot()
     };
-    let longest = start.entries.len().max(output.updates.len());
-    let agreeing = start.entries.iter().zip(&output.updates).take_while(|pair| same(*pair)).count();
+    let entries = if output.ended { start.entries.as_slice() } else { &[] };
+    let longest = entries.len().max(output.updates.len());
+    let agreeing = entries.iter().zip(&output.updates).take_while(|pair| same(*pair)).count();
     if agreeing < longest { Err(OutputMismatch::Update { index: agreeing }) } else { Ok(reads) }
 }
 
@@ -240,12 +262,22 @@ pub fn show(verifier: &dyn Verify, bytes: &[u8]) -> Result<Shown, Disbelief> {
     Ok(Shown { program, output, felts })
 }
 
-/// What the bytes prove, if they prove what is expected. Takes some 15 ms of a CPU: call it off the async threads.
+/// What the bytes prove, if they prove what is expected to the end of the run. Takes some 15 ms of a CPU: call it off the async threads.
 ///
 /// # Errors
 /// [`Disbelief::List`], [`Disbelief::Verify`], [`Disbelief::Output`] or [`Disbelief::Mismatch`]: which check failed.
 pub fn believe(verifier: &dyn Verify, bytes: &[u8], expected: &Expected<'_>) -> Result<Believed, Disbelief> {
     let Shown { program, output, felts } = show(verifier, bytes)?;
     let reads = check_output(program, &output, &felts, expected)?;
+    Ok(Believed { output, reads })
+}
+
+/// The same of a segment, which needs not be its run's last. What it proves is worth something in its place among the run's [`Segments`](crate::segments::Segments) only.
+///
+/// # Errors
+/// As [`believe`].
+pub fn believe_segment(verifier: &dyn Verify, bytes: &[u8], expected: &Expected<'_>) -> Result<Believed, Disbelief> {
+    let Shown { program, output, felts } = show(verifier, bytes)?;
+    let reads = check_segment(program, &output, &felts, expected)?;
     Ok(Believed { output, reads })
 }

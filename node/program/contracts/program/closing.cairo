@@ -16,7 +16,7 @@ func close_notes{rc96: felt*, visits: DictAccess*}(
         return close_notes(begin, note + Note.SIZE, end, 1, moves);
     }
     if (note.kind == MOVE) {
-        assert [rc96] = note.key;
+        assert [rc96] = note.after;
         let rc96 = rc96 + 1;
         return close_notes(begin, note + Note.SIZE, end, ended, moves + 1);
     }
@@ -45,18 +45,25 @@ func close_notes{rc96: felt*, visits: DictAccess*}(
     return close_notes(begin, note + Note.SIZE, end, ended, moves);
 }
 
-// What the changes of a contract's escrows come to, and how many they are.
+// What the changes of a contract's escrows come to, and how many are noted as such. A change of an escrow that is noted as one of an unlisted slot is counted
+// too: what a slot's changes come to is how it ends, less how it began, in whatever way each of them is noted. It is zero for a slot of which one is noted as
+// unlisted, since it ends as it began. Else a slot could go up as an unlisted one and down as an escrow, for gold out of nothing.
 func sum_moves(note: Note*, end: Note*, place: felt, sum: felt, count: felt) -> (
     sum: felt, count: felt
 ) {
     if (note == end) {
         return (sum=sum, count=count);
     }
-    if (note.kind == MOVE) {
-        if (note.place == place) {
-            return sum_moves(note + Note.SIZE, end, place, sum + note.key - note.value, count + 1);
-        }
-        return sum_moves(note + Note.SIZE, end, place, sum, count);
+    // No contract's place is that of ENDED.
+    if (note.place == place) {
+        // Of the two other kinds the one counts, the other doesn't.
+        return sum_moves(
+            note + Note.SIZE,
+            end,
+            place,
+            sum + note.after - note.value,
+            count + (note.kind - UNLISTED) / (MOVE - UNLISTED),
+        );
     }
     return sum_moves(note + Note.SIZE, end, place, sum, count);
 }

@@ -7,7 +7,7 @@
 // Whoever verifies it compares `before` with the commitment of the start data and the values of the listed slots as the World has them,
 // and `reads` with the state that the shard was forked from. Then it says: there is a list of transactions, with that commitment, that
 // executed one after the other as Starknet executes them, each signed as its account demands or by a key that its account allowed to make that
-// call (`sessions.cairo`), and these are the updates.
+// call (`sessions.cairo`), and these are the updates. Of a segment it says the same, from one state to another.
 //
 // It does not say that they kept to the limits that Starknet has for a sequencer's sake: how deep calls nest, how many and how large events
 // are, how many steps, that `__validate__` calls no other contract. Admission refuses what exceeds them. Nor does it know the accounts that
@@ -75,8 +75,10 @@
 //   account's next. Its time isn't before the last one's, and the last isn't after the deadline. The lengths of its arrays are below 2^32,
 //   as compiled code takes for granted.
 // - *A session call*: `sessions.cairo`.
-// - *Whether a change in a closed contract is listed*: yes needs the entry, no makes the rule stricter. A write that changes nothing needs no rule.
+// - *Whether a change in a closed contract is listed*: yes needs the entry, no makes the rule stricter: the slot has to end as it began. What a contract's escrows come to counts
+//   all changes, also where one slot was said to be listed at one write and not at another (`sum_moves`). A write that changes nothing needs no rule.
 //   What is noted, and by whom it is looked at: `closing.cairo`.
+// - *A segment's beginning and end*: `segments.cairo`.
 // - *What calls of a contract need* (`Callee`): written by this program from the start data, once, before the first transaction.
 // - *A contract's place*: it is a key of `visits`, whose squashed list has the keys 0, 1, …, n - 1 and no other; elsewhere range-checked.
 //
@@ -97,8 +99,8 @@ from starkware.cairo.common.registers import get_fp_and_pc
 from starkware.cairo.common.squash_dict import squash_dict
 
 from classes import check_classes
-from sessions import close_chains
-from settlement import UPDATE, close_contracts, close_nonces, close_slacks, open_contracts
+from segments import State, open_chains, open_values
+from settlement import UPDATE, Accesses, close_contracts, close_lists, open_contracts
 from transactions import run_transactions
 from types import (
     SESSION_MAX_GAS, Bound, Bounds, Builtins, Callee, Class, Context, Contract, Entry, Pair, Start
@@ -130,7 +132,9 @@ func main{
     local classes: Class*;
     // The place of the contract that keeps sessions.
     local sessions;
-    %{ ids.start, ids.classes, ids.sessions = start_shard(ids.builtin_costs) %}
+    // What the segment goes on from.
+    local state: State*;
+    %{ ids.start, ids.classes, ids.sessions, ids.state = start_shard(ids.builtin_costs) %}
     assert start.version = START_VERSION;
     let (local start_commitment) = poseidon_hash_many(
         Start.SIZE + Pair.SIZE * start.n_classes + Contract.SIZE * start.n_contracts +
@@ -170,18 +174,25 @@ func main{
 
     let rc96 = range_check96_ptr;
     let visits = visits_begin;
-    let nonces = nonces_begin;
-    let chains = chains_begin;
-    let slacks = slacks_begin;
     let order = order_begin;
+    let lists = cast(state + State.SIZE, felt*);
     with rc96, visits {
-        let (opened, opened_values) = open_contracts(&context, 0, 0, before + 1);
+        let (opened, opened_values) = open_contracts{state=lists}(&context, 0, 0, before + 1);
     }
     assert opened = start.n_entries;
     assert opened_values = before + size;
     local rc96: felt* = rc96;
     local visits: DictAccess* = visits;
-    let (local before_commitment) = poseidon_hash_many(size, before);
+    local range_check_ptr = range_check_ptr;
+    let (lists, local nonces: DictAccess*) = open_values(lists + 1, lists[0], nonces_begin);
+    let (lists, local slacks: DictAccess*) = open_values(lists + 1, lists[0], slacks_begin);
+    let (local state_end: felt*, local chains: DictAccess*) = open_chains(
+        lists + 1, lists[0], chains_begin
+    );
+    let (local run) = poseidon_hash_many(size, before);
+    assert state.run = run;
+    let (local before_commitment) = commit_before(&context, state, state_end);
+    local range_check_ptr = range_check_ptr;
 
     tempvar builtins = new Builtins(
         pedersen=pedersen_ptr,
@@ -191,7 +202,9 @@ func main{
         poseidon=cast(poseidon_ptr, felt),
     );
     with rc96, builtins, visits, nonces, chains, slacks, order {
-        let (local count, time) = run_transactions(&context, 0, start.begins);
+        let (local count, local time, local ended) = run_transactions(
+            &context, state.count, state.time
+        );
     }
     // The last is the latest.
     assert [rc96] = start.deadline - time;
@@ -210,50 +223,82 @@ func main{
     let (local squashed: DictAccess*) = alloc();
     let (local squashed_end) = squash_dict(visits_begin, visits, squashed);
     let (local reads_begin: felt*) = alloc();
+    let (local next_begin: State*) = alloc();
+    assert [next_begin] = State(run=run, segment=state.segment + 1, count=count, time=time);
+    // What isn't over settles nothing.
+    local n_updates = ended * start.n_settled;
     local updates_begin: felt* = output_ptr + HEADER;
     let reads = reads_begin;
     let updates = updates_begin;
     let values = after + 1;
-    with rc96, reads, updates, values {
-        let (closed, index) = close_contracts(&context, squashed, 0, 0);
+    let firsts = before + 1;
+    let was = cast(state + State.SIZE, felt*);
+    let next = cast(next_begin + State.SIZE, felt*);
+    with rc96, reads, updates, values, firsts, was, next {
+        let (closed, index) = close_contracts(&context, squashed, 0, 0, ended);
     }
     assert closed = squashed_end;
     assert index = start.n_entries;
-    assert values = after + size;
-    assert updates = updates_begin + UPDATE * start.n_settled;
+    assert firsts = before + size;
+    assert values = after + 1 + n_updates;
+    assert updates = updates_begin + UPDATE * n_updates;
     local rc96: felt* = rc96;
-    local reads: felt* = reads;
-    let (local squashed_nonces: DictAccess*) = alloc();
-    let (local nonces_end) = squash_dict(nonces_begin, nonces, squashed_nonces);
-    let (local squashed_slacks: DictAccess*) = alloc();
-    let (slacks_end) = squash_dict(slacks_begin, slacks, squashed_slacks);
-    close_slacks(squashed_slacks, slacks_end);
-    let (local squashed_chains: DictAccess*) = alloc();
-    let (chains_end) = squash_dict(chains_begin, chains, squashed_chains);
-    close_chains(&context, squashed_chains, chains_end);
+    with reads, was, next {
+        close_lists(
+            &context,
+            new Accesses(nonces=nonces_begin, slacks=slacks_begin, chains=chains_begin),
+            new Accesses(nonces=nonces, slacks=slacks, chains=chains),
+        );
+    }
+    assert was = state_end;
+    local next: felt* = next;
     local ec_op_ptr: EcOpBuiltin* = ec_op_ptr;
-    local range_check_ptr = range_check_ptr;
-    close_nonces{reads=reads}(&context, squashed_nonces, nonces_end);
     let (local reads_commitment) = blake(reads - reads_begin, reads_begin);
     let (local transactions_commitment) = blake(order - order_begin, order_begin);
     check_classes(&context, 0, builtin_costs);
+    let (local after_commitment) = commit_after(ended, size, after, cast(next_begin, felt*), next);
     local range_check_ptr = range_check_ptr;
-    let (local after_commitment) = poseidon_hash_many(size, after);
+    local poseidon_ptr: PoseidonBuiltin* = poseidon_ptr;
 
     assert output_ptr[0] = ABI_VERSION;
     assert output_ptr[1] = start.program;
     assert output_ptr[2] = start.shard;
-    // Which slice of the run this is: all of it, so the first.
-    assert output_ptr[3] = 0;
+    assert output_ptr[3] = state.segment;
     assert output_ptr[4] = before_commitment;
     assert output_ptr[5] = after_commitment;
     assert output_ptr[6] = reads_commitment;
     assert output_ptr[7] = transactions_commitment;
-    assert output_ptr[8] = count;
-    // There is no other way out of the loop.
-    assert output_ptr[9] = 1;
-    assert output_ptr[10] = start.n_settled;
-    let output_ptr = output_ptr + HEADER + UPDATE * start.n_settled;
+    assert output_ptr[8] = count - state.count;
+    assert output_ptr[9] = ended;
+    assert output_ptr[10] = n_updates;
+    let output_ptr = output_ptr + HEADER + UPDATE * n_updates;
     let range_check96_ptr = rc96;
     return ();
+}
+
+// What stands for the state that a segment goes on from: for the first, which has no such state, the run's own beginning.
+func commit_before{range_check_ptr}(context: Context*, state: State*, state_end: felt*) -> (
+    commitment: felt
+) {
+    if (state.segment == 0) {
+        assert state.count = 0;
+        assert state.time = context.start.begins;
+        // Each list is its length and no more: of each contract's slots, of nonces, slacks and chains.
+        assert state_end = cast(state, felt*) + State.SIZE + context.start.n_contracts + 3;
+        return (commitment=state.run);
+    }
+    let (commitment) = blake(state_end - cast(state, felt*), cast(state, felt*));
+    return (commitment=commitment);
+}
+
+// What stands for the state that a segment ends with: of the last, start data and the values that settle.
+func commit_after{range_check_ptr, poseidon_ptr: PoseidonBuiltin*}(
+    ended: felt, size: felt, values: felt*, state: felt*, state_end: felt*
+) -> (commitment: felt) {
+    if (ended != 0) {
+        let (commitment) = poseidon_hash_many(size, values);
+        return (commitment=commitment);
+    }
+    let (commitment) = blake(state_end - state, state);
+    return (commitment=commitment);
 }

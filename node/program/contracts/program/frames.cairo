@@ -113,6 +113,7 @@ func check_syscalls{
             jmp next;
         }
         assert notes.kind = ENDED;
+        assert notes.place = -1;
         let rc96 = rc96 + 1;
         let notes = notes + Note.SIZE;
         return check_syscalls(frame, p + 8, end);
@@ -244,6 +245,7 @@ func go_on_after_change{
         assert notes.place = place;
         assert notes.key = key;
         assert notes.value = before;
+        assert notes.after = p[4];
         let notes = notes + Note.SIZE;
         return check_syscalls(frame, p + 7, end);
     }
@@ -257,9 +259,8 @@ func go_on_after_change{
     if (kind == ESCROW) {
         assert notes.kind = MOVE;
         assert notes.place = place;
-        // The value after.
-        assert notes.key = p[4];
         assert notes.value = before;
+        assert notes.after = p[4];
         let notes = notes + Note.SIZE;
         return check_syscalls(frame, p + 7, end);
     }

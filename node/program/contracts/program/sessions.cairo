@@ -3,7 +3,7 @@
 //
 // Each key has a chain of links. It begins with H(SESSION, chain id, key); each call adds H(link before, permission, calldata), where H is Blake2s of
 // felts as in `classes.cairo`, and the permission is the address of the slot in which the account allowed the call: Pedersen hashes of "allowed",
-// account, key, contract and selector. The key signs links. When the run ends, one signature a key is verified: over its last link.
+// account, key, contract and selector. The key signs links. When the run ends, or the segment of it, one signature a key is verified: over its last link.
 //
 // What the called contracts are told (GetExecutionInfo):
 //
@@ -42,7 +42,7 @@
 // - *The account itself, or the contract that keeps sessions, as the called one*: the places differ, and addresses do because they ascend. Neither may be
 //   called, because the account is the caller: a key could give itself more than it was given. `__execute__` is called by transactions only.
 // - *A signature of an older link*: the last link is the one that the dictionary of chains ends with; `squash_dict` shows that each access finds what
-//   the last one of its key left, and `close_chains` what the first one found.
+//   the last one of its key left, and `close_chains` what the first one found: of a run in segments, where the one before ended (`segments.cairo`).
 // - *How many calls were before*: it is counted in the same records.
 from starkware.cairo.common.cairo_blake2s.blake2s import (
     encode_felt252_data_and_calc_blake_hash as blake,
@@ -245,26 +245,54 @@ func run_session_call{
     return (ended=ended, time=given.time);
 }
 
-// Asserts of each key's chain that it began as it must, and that the key signed its last link.
-func close_chains{range_check_ptr, ec_op_ptr: EcOpBuiltin*}(
-    context: Context*, chain: DictAccess*, end: DictAccess*
+// Asserts that a key's chain began as the state has it, or as each must that isn't in the state.
+func check_first{range_check_ptr, was: felt*}(
+    context: Context*, was_end: felt*, key: felt, first: Chain*
 ) {
     alloc_locals;
-    if (chain == end) {
-        return ();
+    if (was != was_end) {
+        if (was[0] == key) {
+            assert was[1] = first.link;
+            assert was[2] = first.calls;
+            let was = was + 3;
+            return ();
+        }
     }
-    local key = chain.key;
-    let first = cast(chain.prev_value, Chain*);
     assert first.calls = 0;
     tempvar origin = new ('SESSION', context.start.chain_id, key);
     let (link) = blake(3, origin);
     assert first.link = link;
+    return ();
+}
+
+// Asserts of each key's chain that it began as it must, and that the key signed its last link. Writes how far it is.
+func close_chains{range_check_ptr, ec_op_ptr: EcOpBuiltin*, was: felt*, next: felt*}(
+    context: Context*, chain: DictAccess*, end: DictAccess*, was_end: felt*
+) {
+    alloc_locals;
+    if (chain == end) {
+        assert was = was_end;
+        return ();
+    }
+    local key = chain.key;
+    local first: Chain* = cast(chain.prev_value, Chain*);
+    local last: Chain* = cast(chain.new_value, Chain*);
+    check_first(context, was_end, key, first);
     local range_check_ptr = range_check_ptr;
-    let last = cast(chain.new_value, Chain*);
+    local was: felt* = was;
+    assert next[0] = key;
+    assert next[1] = last.link;
+    assert next[2] = last.calls;
+    let next = next + 3;
+    // Nothing was added, and a segment before has the signature. One link commits to all before it, so an equal one has the same calls.
+    if (last.link == first.link) {
+        return close_chains(context, chain + DictAccess.SIZE, end, was_end);
+    }
+    local next: felt* = next;
     local r;
     local s;
     %{ ids.r, ids.s = last_signature(ids.key) %}
     let (valid) = check_ecdsa_signature(last.link, key, r, s);
     assert valid = 1;
-    return close_chains(context, chain + DictAccess.SIZE, end);
+    return close_chains(context, chain + DictAccess.SIZE, end, was_end);
 }

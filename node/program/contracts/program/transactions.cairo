@@ -131,7 +131,6 @@ func run_transaction{
 }(context: Context*, index: felt, time: felt) -> (ended: felt, time: felt) {
     alloc_locals;
     local given: Given*;
-    // Waits for the next transaction.
     %{ ids.given = next_transaction() %}
     if (given.key != 0) {
         let (ended, time) = run_session_call(context, cast(given, GivenCall*), index, time);
@@ -255,7 +254,7 @@ func run_transaction{
     return (ended=ended, time=given.time);
 }
 
-// Runs transactions until the end event; there is no other way out of it.
+// Runs transactions until the end event, or until the prover ends the segment. Whether the run has ended is what the last transaction did; nobody is asked.
 func run_transactions{
     rc96: felt*,
     builtins: Builtins*,
@@ -264,10 +263,17 @@ func run_transactions{
     chains: DictAccess*,
     slacks: DictAccess*,
     order: felt*,
-}(context: Context*, index: felt, time: felt) -> (count: felt, time: felt) {
-    let (ended, time) = run_transaction(context, index, time);
+}(context: Context*, index: felt, time: felt) -> (count: felt, time: felt, ended: felt) {
+    alloc_locals;
+    let (ended, local time) = run_transaction(context, index, time);
     if (ended != 0) {
-        return (count=index + 1, time=time);
+        return (count=index + 1, time=time, ended=1);
+    }
+    local more;
+    // Waits for the next transaction.
+    %{ ids.more = more_transactions() %}
+    if (more == 0) {
+        return (count=index + 1, time=time, ended=0);
     }
     return run_transactions(context, index + 1, time);
 }

@@ -205,11 +205,13 @@ const CHANGE = 2 ** 251;
 // What is to be looked at when the transaction ends, if the frames that did it succeed.
 struct Note {
     kind: felt,
+    // The contract's, -1 for ENDED.
     place: felt,
-    // For UNLISTED the key, for MOVE the value after it.
+    // Only UNLISTED has it.
     key: felt,
-    // The value before.
+    // The values before and after.
     value: felt,
+    after: felt,
 }
 
 // The end event was emitted.

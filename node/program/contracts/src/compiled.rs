@@ -48,7 +48,9 @@ pub(crate) const RET: u64 = 0x208b_7fff_7fff_7ffe;
 
 /// The texts of the program's own hints, as its source has them.
 pub(crate) mod hint {
-    pub(crate) const START: &str = "ids.start, ids.classes, ids.sessions = start_shard(ids.builtin_costs)";
+    pub(crate) const START: &str = "ids.start, ids.classes, ids.sessions, ids.state = start_shard(ids.builtin_costs)";
+    pub(crate) const FIRST_VALUE: &str = "ids.value = first_value(ids.storage, ids.place)";
+    pub(crate) const MORE_TRANSACTIONS: &str = "ids.more = more_transactions()";
     pub(crate) const OPEN_ENTRY: &str = "open_entry(ids.storage, ids.place)";
     pub(crate) const OPEN_CONTRACT: &str = "open_contract(ids.visit)";
     pub(crate) const READ_SLOT: &str = "read_slot(ids.storage, ids.place)";

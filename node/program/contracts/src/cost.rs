@@ -19,6 +19,7 @@
 //!
 //! The numbers of steps are those of the longest ways through the functions of `program/`, loops by their rounds; a test walks the compiled program and compares.
 
+use crate::carried::Size;
 use shardwire_model::Felt;
 use std::ops::{Add, AddAssign, Sub};
 
@@ -215,8 +216,10 @@ pub struct Closing {
     pub slots: u64,
     /// Nonces that were used, and by how many accounts.
     pub nonces: (u64, u64),
-    /// Calls of session keys, and how many keys made them.
+    /// Calls of session keys, and how many keys there are.
     pub chains: (u64, u64),
+    /// How many of these keys made calls in this segment.
+    pub called: u64,
     /// Changes of what a contract's escrows hold, and of how many contracts.
     pub slacks: (u64, u64),
     /// What the classes cost whose code wasn't used, and whose code was.
@@ -228,18 +231,23 @@ impl Closing {
     #[must_use]
     pub fn cost(&self) -> Cost {
         let reads = 4 * self.contracts + 2 * self.slots + 2 * self.nonces.1;
+        // The state for another segment, were it cut here.
+        let state = 7 + self.contracts + 2 * (self.slots + self.nonces.1 + self.slacks.1) + 3 * self.chains.1;
         let signature = Cost { ec_ops: 3, ..Cost::steps(SIGNATURE, 20) } + blake(3);
         squash(self.visits, self.contracts)
             + (squash(0, 0) + Cost::steps(CLOSE_CONTRACT, 8)).times(self.contracts)
             + squash(self.accesses, self.slots)
             + Cost::steps(CLOSE_SLOT, 4).times(self.slots)
             + blake(reads)
+            + blake(state)
             + squash(self.nonces.0, self.nonces.1)
             + Cost::steps(CLOSE_NONCE, 0).times(self.nonces.1)
             + squash(self.slacks.0, self.slacks.1)
             + Cost::steps(CLOSE_SLACK, 0).times(self.slacks.1)
             + squash(self.chains.0, self.chains.1)
-            + (signature + Cost::steps(CLOSE_CHAIN, 2)).times(self.chains.1)
+            + Cost::steps(CLOSE_CHAIN, 2).times(self.chains.1)
+            + signature.times(self.called)
+            + Cost::steps(CLOSE_LISTS, 0)
             + blake(2 * self.transactions)
             + poseidon(1 + self.settled)
             + self.classes
@@ -258,9 +266,13 @@ pub(crate) fn unused_class(entry_points: u64, pieces: u64) -> Cost {
         + blake(0)
 }
 
-/// What begins a run, at most: so many felts of start data, contracts and entries.
-pub(crate) fn opening(felts: u64, contracts: u64, entries: u64) -> Cost {
-    poseidon(felts)
+/// What begins a segment, at most: so many felts of start data, contracts and entries, and the state that it goes on from.
+pub(crate) fn opening(felts: u64, contracts: u64, entries: u64, from: Size) -> Cost {
+    let values = from.slots + from.nonces + from.slacks;
+    let state = 7 + contracts + 2 * values + 3 * from.chains;
+    let hash = if from == Size::default() { Cost::ZERO } else { blake(state) };
+    hash + Cost::steps(OPEN_VALUE, 0).times(values + from.chains + contracts + 3)
+        + poseidon(felts)
         + poseidon(1 + entries)
         + Cost::steps(OPEN_CONTRACT, 8).times(contracts)
         + Cost::steps(OPEN_ENTRY, 3).times(entries)
@@ -289,6 +301,12 @@ pub struct Work {
 }
 
 impl Work {
+    /// The same in a segment that isn't the run's first: what was touched before and not carried on is read again, so each system call may be for a slot that is new here.
+    #[must_use]
+    pub fn in_later_segment(&self) -> Self {
+        Self { slots: self.slots.max(self.syscalls), ..*self }
+    }
+
     /// What it costs at most, with what it adds to the closing; the code of classes that is used for the first time aside.
     #[must_use]
     pub fn bound(&self) -> Cost {
@@ -300,9 +318,9 @@ impl Work {
         let own = if self.is_invoke {
             let hash = poseidon(4) + poseidon(self.calldata) + poseidon(10);
             // Its account's nonce, which may be the first.
-            hash + Cost::steps(INVOKE, 24) + squash(1, 1) + Cost::steps(CLOSE_NONCE, 0) + blake(2)
+            hash + Cost::steps(INVOKE, 24) + squash(1, 1) + Cost::steps(CLOSE_NONCE, 0) + blake(4)
         } else {
-            let link = blake(self.calldata + 2) + blake(3);
+            let link = blake(self.calldata + 2) + blake(3) + blake(3);
             let signature = Cost { ec_ops: 3, ..Cost::steps(SIGNATURE + CLOSE_CHAIN, 22) };
             link + Cost { pedersen: 4, ..Cost::steps(SESSION, 24) } + squash(1, 1) + signature
         };
@@ -314,11 +332,15 @@ impl Work {
             + Cost::steps(NOTE, 2).times(movers.saturating_mul(self.writes))
             + Cost::steps(RETURNED, 0).times(self.returned)
             + squash(visits + accesses + movers, movers)
+            + (Cost::steps(CLOSE_SLACK, 0) + blake(2)).times(movers)
             + squash(0, self.slots + 1)
-            + (Cost::steps(CLOSE_SLOT, 4) + blake(2)).times(self.slots + 1)
+            + (Cost::steps(CLOSE_SLOT, 4) + blake(4)).times(self.slots + 1)
             + blake(2)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod ways;
 
 // Steps, at most, of one round of each; see the module's page.
 const MAIN: u64 = 500;
@@ -333,11 +355,14 @@ const SQUASH_ACCESS: u64 = 12;
 const SQUASH_KEY: u64 = 90;
 const OPEN_CONTRACT: u64 = 150;
 const OPEN_ENTRY: u64 = 46;
-const CLOSE_CONTRACT: u64 = 90;
-const CLOSE_SLOT: u64 = 90;
-const CLOSE_NONCE: u64 = 20;
-const CLOSE_SLACK: u64 = 10;
-const CLOSE_CHAIN: u64 = 40;
+/// A value of the state that a segment goes on from.
+const OPEN_VALUE: u64 = 14;
+const CLOSE_CONTRACT: u64 = 120;
+const CLOSE_SLOT: u64 = 170;
+const CLOSE_NONCE: u64 = 50;
+const CLOSE_SLACK: u64 = 40;
+const CLOSE_CHAIN: u64 = 80;
+const CLOSE_LISTS: u64 = 120;
 /// The check of a signature: 322 steps were measured.
 const SIGNATURE: u64 = 400;
 const CHECK_CLASS: u64 = 150;
@@ -357,125 +382,3 @@ const WRITE: u64 = 160;
 const NOTE: u64 = 20;
 /// A felt that a caller compares with its answer.
 const RETURNED: u64 = 10;
-
-/// A number of steps: what it is of, and the functions whose ways it is the sum of, each with how often.
-#[cfg(test)]
-pub(crate) type Ways = (&'static str, u64, &'static [(u64, &'static str)]);
-
-/// What each number of steps is of.
-#[cfg(test)]
-pub(crate) const STEPS: &[Ways] = &[
-    (
-        "hashing with Blake2s",
-        BLAKE_CALL,
-        &[
-            (1, "encode_felt252_data_and_calc_blake_hash"),
-            (1, "encode_felt252s_to_u32s"),
-            (1, "blake_with_opcode"),
-            (2, "alloc"),
-        ],
-    ),
-    ("hashing with Poseidon", POSEIDON_CALL, &[(1, "poseidon_hash_many")]),
-    ("squashing", SQUASH, &[(1, "squash_dict"), (1, "alloc")]),
-    ("a key that is squashed", SQUASH_KEY, &[(1, "squash_dict_inner"), (1, "assert_lt_felt"), (1, "assert_le_felt")]),
-    (
-        "opening a contract",
-        OPEN_CONTRACT,
-        &[(1, "open_contracts"), (1, "alloc"), (1, "assert_lt_felt"), (1, "assert_le_felt")],
-    ),
-    ("opening an entry", OPEN_ENTRY, &[(1, "open_entries")]),
-    ("closing a contract", CLOSE_CONTRACT, &[(1, "close_contracts"), (1, "alloc")]),
-    ("closing a slot", CLOSE_SLOT, &[(1, "close_slots"), (1, "close_entry")]),
-    ("closing a nonce", CLOSE_NONCE, &[(1, "close_nonces")]),
-    ("closing a slack", CLOSE_SLACK, &[(1, "close_slacks")]),
-    ("closing a chain", CLOSE_CHAIN, &[(1, "close_chains")]),
-    (
-        "a class",
-        CHECK_CLASS,
-        &[
-            (1, "check_class"),
-            (1, "check_classes"),
-            (1, "bytecode_hash"),
-            (2, "alloc"),
-            (1, "assert_lt_felt"),
-            (1, "assert_le_felt"),
-        ],
-    ),
-    (
-        "an entry point",
-        ENTRY_POINT,
-        &[
-            (1, "write_entry_points"),
-            (1, "write_names"),
-            (5, "write_name"),
-            (1, "alloc"),
-            (1, "assert_lt_felt"),
-            (1, "assert_le_felt"),
-        ],
-    ),
-    ("a piece of code", PIECE, &[(1, "write_segments")]),
-    (
-        "an INVOKE",
-        INVOKE,
-        &[
-            (1, "run_transaction"),
-            (1, "run_transactions"),
-            (1, "transaction_hash"),
-            (2, "round_down"),
-            (2, "minimum"),
-            (5, "assert_below"),
-            (1, "enter"),
-            (1, "leave"),
-            (1, "close_transaction"),
-        ],
-    ),
-    (
-        "a session call",
-        SESSION,
-        &[
-            (1, "run_session_call"),
-            (1, "run_transactions"),
-            (1, "permission"),
-            (1, "add_link"),
-            (1, "read_slot"),
-            (2, "enter"),
-            (2, "leave"),
-            (1, "close_transaction"),
-        ],
-    ),
-    (
-        "a call",
-        CALL,
-        &[
-            (1, "run"),
-            (1, "get_ap"),
-            (1, "assert_no_entry_point"),
-            (1, "assert_gap"),
-            (2, "assert_lt_felt"),
-            (2, "assert_le_felt"),
-            (1, "undo"),
-            (2, "enter"),
-            (2, "leave"),
-            (1, "alloc"),
-        ],
-    ),
-    ("a system call", SYSCALL, &[(1, "check_syscalls"), (1, "go_on_after_library_call"), (1, "go_on_after_answer")]),
-    (
-        "a system call that fails",
-        SYSCALL,
-        &[(1, "check_syscalls"), (1, "go_on_without_gas"), (1, "out_of_gas"), (1, "fail")],
-    ),
-    (
-        "a system call for a class",
-        SYSCALL,
-        &[(1, "check_syscalls"), (1, "go_on_after_class_hash"), (1, "check_class_hash")],
-    ),
-    (
-        "what a write needs beyond",
-        WRITE,
-        &[(1, "go_on_after_change"), (1, "close_notes"), (1, "enter"), (1, "leave"), (1, "undo"), (1, "close_moves")],
-    ),
-    ("a look at a note", NOTE, &[(1, "sum_moves")]),
-    ("a felt that was returned", RETURNED, &[(1, "assert_equal_ranges")]),
-    ("main", MAIN, &[(1, "main")]),
-];

@@ -24,14 +24,33 @@ impl Hints<'_> {
         Ok(begin)
     }
 
-    /// The next transaction: waits until there is one.
-    pub(crate) fn next_transaction(&mut self, vm: &mut VirtualMachine, ids: &Ids<'_>) -> Result<(), HintError> {
+    /// The next transaction, if the segment doesn't end here: waits until that is known.
+    fn look_for_next(&mut self, vm: &VirtualMachine, ids: &Ids<'_>) -> Result<Option<Transaction>, HintError> {
         self.count(vm, ids)?;
-        let Some(transaction) = self.transactions.next() else {
-            self.dry = true;
-            return Err(custom("no further transaction, and the shard has not ended"));
+        match self.transactions.next() {
+            None if !(self.is_cut)() => {
+                self.dry = true;
+                Err(custom("no further transaction, and the shard has not ended"))
+            }
+            next => Ok(next),
+        }
+    }
+
+    /// Whether the segment goes on.
+    pub(crate) fn more_transactions(&mut self, vm: &mut VirtualMachine, ids: &Ids<'_>) -> Result<(), HintError> {
+        self.next = self.look_for_next(vm, ids)?;
+        ids.set("more", Felt::from(u64::from(self.next.is_some())), vm)
+    }
+
+    /// The next transaction. Before the first one nobody has asked whether there is one.
+    pub(crate) fn next_transaction(&mut self, vm: &mut VirtualMachine, ids: &Ids<'_>) -> Result<(), HintError> {
+        let next = match self.next.take() {
+            None => self.look_for_next(vm, ids)?,
+            known => known,
         };
+        let transaction = next.ok_or_else(|| custom("a segment without a transaction"))?;
         self.taken += 1;
+        self.time = transaction.time();
         self.calls_ahead.clear();
         self.first_notes.clear();
         let given = match transaction {
@@ -50,8 +69,9 @@ impl Hints<'_> {
     /// As `Given` has it in `program/transactions.cairo`.
     fn invoke(&mut self, vm: &mut VirtualMachine, invoke: Invoke) -> Result<Relocatable, HintError> {
         let place = self.place_of(invoke.sender)?;
-        let first = self.snapshot.nonce(invoke.sender);
-        self.reads.nonces.entry(place).or_insert(first);
+        if self.nonces.insert(place, invoke.nonce + Felt::ONE).is_none() {
+            self.reads.nonces.insert(place, self.snapshot.nonce(invoke.sender));
+        }
         let calldata = self.write(vm, &cells(&invoke.calldata))?;
         let signature = self.write(vm, &cells(&invoke.signature))?;
         let (log, notes) = (vm.add_memory_segment(), vm.add_memory_segment());
@@ -104,10 +124,13 @@ impl Hints<'_> {
         let key = felt(vm, access, 0)?;
         let before = match self.chains.accesses.insert(key, access) {
             Some(last) => vm.get_relocatable((last + 2)?)?,
-            None => {
-                let first = SessionCall::first_link(self.start.chain_id(), key);
-                self.write(vm, &cells(&[first, Felt::ZERO]))?
-            }
+            None => match self.chains.records.get(&key) {
+                Some(record) => *record,
+                None => {
+                    let first = SessionCall::first_link(self.start.chain_id(), key);
+                    self.write(vm, &cells(&[first, Felt::ZERO]))?
+                }
+            },
         };
         vm.insert_value((access + 1)?, before)?;
         Ok(())

@@ -3,6 +3,7 @@
 
 use crate::{
     Class,
+    carried::{Carried, Link},
     cells::{Ids, custom, felt},
     chains::Chains,
     compiled::{gas, hint},
@@ -33,11 +34,11 @@ use cairo_vm::{
 use shardwire_model::{Felt, Reads};
 use std::{
     any::Any,
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
 };
 
 /// Cells of the program's records.
-const NOTE: usize = 4;
+const NOTE: usize = 5;
 const VISIT: usize = 3;
 /// The kind of notes that the hints look for.
 const MOVE: u64 = 3;
@@ -54,6 +55,16 @@ pub(crate) struct Hints<'a> {
     classes: Vec<&'a Class>,
     pub(crate) snapshot: &'a dyn Snapshot,
     pub(crate) transactions: &'a mut dyn Iterator<Item = Transaction>,
+    /// Whether the segment ends where the transactions do.
+    pub(crate) is_cut: &'a dyn Fn() -> bool,
+    /// What the segment goes on from.
+    pub(crate) from: Carried,
+    /// A transaction that was looked for and not begun.
+    pub(crate) next: Option<Transaction>,
+    /// The time of the last transaction.
+    pub(crate) time: u64,
+    /// By account: the next nonce of each that sent a transaction.
+    pub(crate) nonces: BTreeMap<usize, Felt>,
     /// By contract: the end of its storage accesses.
     pub(crate) contracts: Vec<Option<MaybeRelocatable>>,
     /// By (contract, key): the last value that the program has met.
@@ -61,7 +72,7 @@ pub(crate) struct Hints<'a> {
     /// What was taken from the snapshot.
     pub(crate) reads: Reads,
     /// By contract: how much less its escrows hold than they did.
-    pub(crate) slacks: HashMap<usize, Felt>,
+    pub(crate) slacks: BTreeMap<usize, Felt>,
     /// The calls of the transaction that runs, in the order in which their frames begin.
     pub(crate) calls_ahead: VecDeque<Found>,
     pub(crate) answers: Answers,
@@ -91,6 +102,8 @@ impl<'a> Hints<'a> {
         snapshot: &'a dyn Snapshot,
         transactions: &'a mut dyn Iterator<Item = Transaction>,
     ) -> Self {
+        let settled = start.settled().map(|entry| start.slot(entry));
+        let values: Vec<Felt> = settled.map(|slot| snapshot.storage(slot.contract.0, slot.key.0)).collect();
         Self {
             common: BuiltinHintProcessor::new_empty(),
             code: Cairo1HintProcessor::new(&[], RunResources::default(), false),
@@ -99,9 +112,14 @@ impl<'a> Hints<'a> {
             classes,
             snapshot,
             transactions,
+            is_cut: &|| false,
+            from: Carried::first(start, &values),
+            next: None,
+            time: start.begins,
+            nonces: BTreeMap::new(),
             storage: HashMap::new(),
             reads: Reads::default(),
-            slacks: HashMap::new(),
+            slacks: BTreeMap::new(),
             calls_ahead: VecDeque::new(),
             answers: Answers::default(),
             sessions: sessions::place(start).ok().flatten(),
@@ -116,6 +134,43 @@ impl<'a> Hints<'a> {
         }
     }
 
+    /// Goes on where a segment ended.
+    pub(crate) fn go_on_from(&mut self, from: Carried) {
+        self.time = from.time;
+        self.storage = from.storage.iter().map(|(slot, value)| (*slot, *value)).collect();
+        self.nonces = from.nonces.clone();
+        self.slacks = from.slacks.clone();
+        self.from = from;
+    }
+
+    /// What the next segment goes on from when this one has ended.
+    pub(crate) fn carried(&self, vm: &VirtualMachine) -> Result<Carried, HintError> {
+        let mut chains = self.from.chains.clone();
+        for (key, access) in &self.chains.accesses {
+            let record = vm.get_relocatable((*access + 2)?)?;
+            chains.insert(*key, Link { link: felt(vm, record, 0)?, calls: felt(vm, record, 1)? });
+        }
+        let is_kept = |slot: &(usize, Felt), value: &Felt| {
+            self.from.storage.contains_key(slot) || self.reads.storage.get(slot) != Some(value)
+        };
+        let storage = self.storage.iter().filter(|(slot, value)| is_kept(slot, value));
+        Ok(Carried {
+            run: self.from.run,
+            segment: self.from.segment.saturating_add(1),
+            count: self.begun(),
+            time: self.time,
+            storage: storage.map(|(slot, value)| (*slot, *value)).collect(),
+            nonces: self.nonces.clone(),
+            slacks: self.slacks.clone(),
+            chains,
+        })
+    }
+
+    /// How many transactions of the run were taken, those of segments before among them.
+    pub(crate) fn begun(&self) -> u32 {
+        self.from.count.saturating_add(u32::try_from(self.taken).unwrap_or(u32::MAX))
+    }
+
     pub(crate) fn place_of(&self, address: Felt) -> Result<usize, HintError> {
         self.start.contract_place(address).ok_or_else(|| custom("a contract that the shard doesn't list"))
     }
@@ -128,11 +183,16 @@ impl<'a> Hints<'a> {
 
     /// The value that a contract's slot had after its last access.
     fn value(&mut self, place: usize, key: Felt) -> Felt {
-        let (start, snapshot) = (self.start, self.snapshot);
-        let first = *self.reads.storage.entry((place, key)).or_insert_with(|| {
-            start.contracts.get(place).map_or(Felt::ZERO, |contract| snapshot.storage(contract.address, key))
-        });
-        self.storage.get(&(place, key)).copied().unwrap_or(first)
+        if let Some(value) = self.storage.get(&(place, key)) {
+            return *value;
+        }
+        let first = self.first_value(place, key);
+        *self.reads.storage.entry((place, key)).or_insert(first)
+    }
+
+    /// The value that a contract's slot had when the run began.
+    fn first_value(&self, place: usize, key: Felt) -> Felt {
+        self.start.contracts.get(place).map_or(Felt::ZERO, |contract| self.snapshot.storage(contract.address, key))
     }
 
     /// Loads start data and classes; the hints of the classes' code come with them.
@@ -151,6 +211,15 @@ impl<'a> Hints<'a> {
         ids.set("classes", table, vm)?;
         // Where there is none, no contract has this place.
         ids.set("sessions", self.sessions.map_or(-Felt::ONE, Felt::from), vm)?;
+        let state = self.from.to_felts(self.start);
+        let records = state.len() - 3 * self.from.chains.len();
+        let state: Vec<MaybeRelocatable> = state.into_iter().map(Into::into).collect();
+        let base = vm.add_memory_segment();
+        vm.load_data(base, &state)?;
+        for (i, key) in self.from.chains.keys().enumerate() {
+            self.chains.records.insert(*key, (base + (records + 3 * i + 1))?);
+        }
+        ids.set("state", base, vm)?;
         self.answers = Answers {
             syscalls: Some(vm.add_memory_segment()),
             arrays: Some(vm.add_memory_segment()),
@@ -215,6 +284,11 @@ impl<'a> Hints<'a> {
                 let value = self.value(place, felt(vm, access, 0)?);
                 vm.insert_value((access + 1)?, value)?;
             }
+            hint::FIRST_VALUE => {
+                let (access, place) = (ids.pointer("storage", vm)?, small(ids.felt("place", vm)?));
+                ids.set("value", self.first_value(place, felt(vm, access, 0)?), vm)?;
+            }
+            hint::MORE_TRANSACTIONS => self.more_transactions(vm, ids)?,
             hint::OPEN_CONTRACT | hint::LEAVE_CONTRACT => {
                 let visit = ids.pointer("visit", vm)?;
                 let place = small(felt(vm, visit, 0)?);

@@ -5,6 +5,7 @@
 //! of its prover can lie. `game/` has a dungeon as contracts, with their compiled forms, for tests.
 //!
 //! - [`replay`](replay()): runs the program on cairo-vm over what native execution found, to the end event.
+//! - [`Carried`]: what a segment of a run hands to the next one; [`replay_segment`] begins from it.
 //! - [`tree`]: what native execution found, call by call. [`Start`]: what the shard was started with. [`Class`]: compiled code.
 //! - [`sessions`]: the contract in which accounts allow keys to call in their name.
 //! - [`cost`]: what a run costs its prover, and how much one proof can take; [`Spent`] is what a replay has counted so far.
@@ -23,6 +24,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+pub mod carried;
 mod cells;
 mod chains;
 pub mod class;
@@ -40,9 +42,10 @@ mod syscalls;
 mod tests;
 pub mod tree;
 
+pub use carried::Carried;
 pub use class::{Class, ClassError};
 pub use compiled::{COMPILED, data, gas, hash};
-pub use replay::{Replay, ReplayError, replay, replay_counted};
+pub use replay::{Replay, ReplayError, Segment, replay, replay_counted, replay_segment};
 pub use shardwire_model::{
     Reads,
     contracts::{self as start, Start, StartError},

@@ -4,21 +4,21 @@
 //! the same chunks, so a restarted operator goes on where the stream stopped.
 
 use crate::{
-    Class, Spent, StartError, compiled,
+    Carried, Class, Spent, StartError, compiled,
     cost::Cost,
     hints::Hints,
     sessions::{self, TwoSessions},
     start::Start,
     tree::{Snapshot, Transaction},
 };
-use cairo_vm::vm::runners::cairo_runner::CairoRunner;
+use cairo_vm::vm::{errors::hint_errors::HintError, runners::cairo_runner::CairoRunner};
 use shardwire_machine::{self as machine, Execution, Sink, Stopped};
 use shardwire_model::{Coded, Felt, Output, Reads};
 use shardwire_witness::{CHUNK_STEPS, MAX_CHUNKS, Manifest};
 use std::io;
 
-/// A finished run.
-#[derive(Debug)]
+/// A finished run, or segment of one.
+#[derive(Clone, Debug)]
 pub struct Replay {
     /// What the program put out.
     pub output: Output,
@@ -32,6 +32,31 @@ pub struct Replay {
     pub cost: Cost,
     /// All chunks of its witness.
     pub manifest: Manifest,
+    /// What the next segment goes on from; none if the run is over.
+    pub carried: Option<Carried>,
+}
+
+/// Which part of a run is replayed.
+#[derive(Clone, Copy)]
+pub struct Segment<'a> {
+    /// What it goes on from; nothing for the first.
+    pub from: Option<&'a Carried>,
+    /// Whether the segment ends where the transactions do. It is asked when there is none left.
+    pub is_cut: &'a dyn Fn() -> bool,
+}
+
+impl std::fmt::Debug for Segment<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Segment").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+impl Segment<'_> {
+    /// The run in one.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self { from: None, is_cut: &|| false }
+    }
 }
 
 /// A run that can't begin, or that didn't end.
@@ -164,6 +189,22 @@ pub fn replay_counted(
     told: &mut dyn FnMut(Spent),
     sink: &mut Sink<'_>,
 ) -> Result<Replay, ReplayError> {
+    replay_segment(start, classes, snapshot, Segment::whole(), transactions, told, sink)
+}
+
+/// Replays a segment of a shard's run: from where the one before ended to the end event, or to where it is cut. The snapshot is of before the run, whichever segment it is.
+///
+/// # Errors
+/// [`ReplayError`], the first that is met.
+pub fn replay_segment(
+    start: &Start,
+    classes: &[Class],
+    snapshot: &dyn Snapshot,
+    segment: Segment<'_>,
+    transactions: &mut dyn Iterator<Item = Transaction>,
+    told: &mut dyn FnMut(Spent),
+    sink: &mut Sink<'_>,
+) -> Result<Replay, ReplayError> {
     start.validate()?;
     if start.program != compiled::hash() {
         return Err(ReplayError::Program { started: start.program, this: compiled::hash() });
@@ -182,17 +223,29 @@ pub fn replay_counted(
     sessions::place(start)?;
     let mut hints = Hints::new(start, ordered, snapshot, transactions);
     hints.told = Some(told);
+    hints.is_cut = segment.is_cut;
+    if let Some(from) = segment.from {
+        hints.go_on_from(from.clone());
+    }
     let result = run(&mut hints, sink);
-    let (dry, transaction, calls) = (hints.dry, hints.taken, hints.calls);
-    let reads = std::mem::take(&mut hints.reads);
+    let (dry, transaction, calls) = (hints.dry, u64::from(hints.begun()), hints.calls);
     match result {
         Ok((Execution { output, steps, manifest }, runner)) => {
-            let cost = hints.counter.whole(&runner, steps).map_err(|error| ReplayError::Vm(error.to_string()))?;
-            let transactions = output.count;
+            let vm = |error: HintError| ReplayError::Vm(error.to_string());
+            let cost = hints.counter.whole(&runner, steps).map_err(vm)?;
+            let carried = match output.ended {
+                true => None,
+                false => Some(hints.carried(&runner.vm).map_err(vm)?),
+            };
+            if carried.as_ref().is_some_and(|carried| carried.commitment(start) != output.after) {
+                return Err(ReplayError::Vm("a segment ended with another state than was kept of it".to_owned()));
+            }
+            let transactions = hints.begun();
+            let reads = std::mem::take(&mut hints.reads);
             if let Some(told) = &mut hints.told {
                 told(Spent { transactions, cost, unused: Vec::new() });
             }
-            Ok(Replay { output, reads, steps, calls, cost, manifest })
+            Ok(Replay { output, reads, steps, calls, cost, manifest, carried })
         }
         Err(ReplayError::Broken { .. }) if dry => Err(ReplayError::Dry),
         Err(ReplayError::Broken { reason, .. }) => Err(ReplayError::Broken { transaction, reason }),

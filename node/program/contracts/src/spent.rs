@@ -1,7 +1,7 @@
 //! What a replay has cost its prover so far: counted before each transaction, when the one before it has run.
 
 use crate::{
-    Class,
+    Carried, Class,
     cells::{Ids, custom, felt},
     cost::{Closing, Code, Cost, opening, unused_class},
     hints::Hints,
@@ -39,18 +39,34 @@ impl Spent {
     /// The most that is spent before the first transaction of a shard with these classes, in the start data's order.
     #[must_use]
     pub fn before(start: &Start, classes: &[Class]) -> Self {
+        Self::before_segment(start, classes, None)
+    }
+
+    /// The same before the first transaction of a segment that goes on from this state.
+    #[must_use]
+    pub fn before_segment(start: &Start, classes: &[Class], from: Option<&Carried>) -> Self {
+        let size = from.map(Carried::size).unwrap_or_default();
         let (contracts, entries) = (start.contracts.len() as u64, start.entries.len() as u64);
         let settled = start.settled().count() as u64;
-        let mut closing =
-            Closing { contracts, settled, visits: contracts, accesses: entries, slots: entries, ..Closing::default() };
+        let mut closing = Closing {
+            contracts,
+            settled,
+            visits: contracts,
+            accesses: entries + size.slots,
+            slots: entries + size.slots,
+            nonces: (size.nonces, size.nonces),
+            slacks: (size.slacks, size.slacks),
+            chains: (size.chains, size.chains),
+            ..Closing::default()
+        };
         let mut unused = Vec::with_capacity(classes.len());
         for class in classes {
             let (at_once, pieces) = code(class);
             closing.classes += at_once;
             unused.push(pieces.into_iter().fold(Code::default(), Code::add));
         }
-        let begins = opening(start.to_felts().len() as u64, contracts, entries);
-        Self { transactions: 0, cost: begins + closing.cost(), unused }
+        let begins = opening(start.to_felts().len() as u64, contracts, entries, size);
+        Self { transactions: from.map_or(0, |from| from.count), cost: begins + closing.cost(), unused }
     }
 }
 
@@ -176,6 +192,7 @@ impl Hints<'_> {
             *instances = offset(end) / cells_each;
         }
         let [hashes, range_checks, bitwise, ec_ops, poseidon] = instances;
+        let (from, called) = (self.from.size(), self.chains.called() as u64);
         let stored = |end: &Option<MaybeRelocatable>| match end {
             Some(MaybeRelocatable::RelocatableValue(end)) => offset(*end) / ACCESS,
             _ => 0,
@@ -187,9 +204,10 @@ impl Hints<'_> {
             settled: self.start.settled().count() as u64,
             visits: accesses("visits")?,
             accesses: self.contracts.iter().map(stored).sum(),
-            slots: self.reads.storage.len() as u64,
-            nonces: (accesses("nonces")?, self.reads.nonces.len() as u64),
+            slots: self.reads.storage.len() as u64 + from.slots,
+            nonces: (accesses("nonces")?, self.nonces.len() as u64),
             chains: (accesses("chains")?, self.chains.keys() as u64),
+            called,
             slacks: (accesses("slacks")?, self.slacks.len() as u64),
             classes: self.counter.classes,
         };
@@ -202,8 +220,7 @@ impl Hints<'_> {
             ec_ops,
             blakes: self.counter.blakes,
         };
-        let transactions = u32::try_from(self.taken).unwrap_or(u32::MAX);
-        let spent = Spent { transactions, cost: so_far + closing.cost(), unused };
+        let spent = Spent { transactions: self.begun(), cost: so_far + closing.cost(), unused };
         if let Some(told) = &mut self.told {
             told(spent);
         }

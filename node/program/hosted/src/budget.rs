@@ -66,6 +66,23 @@ struct Ahead {
     classes: Arc<[usize]>,
 }
 
+/// What is kept for the transaction that ends the shard.
+fn reserve(change: &Change) -> Cost {
+    if change.receipt().ends { Cost::ZERO } else { END }
+}
+
+/// What the code of these classes costs that nothing has used.
+fn code(places: impl IntoIterator<Item = usize>, spent: &Spent) -> Cost {
+    let code = places.into_iter().filter_map(|place| spent.unused.get(place));
+    code.fold(Cost::ZERO, |sum, code| sum + code.cost())
+}
+
+/// The most that a proof takes of what was counted and this transaction after it, and can be ended then.
+pub(crate) fn bytes_with(spent: &Spent, change: &Change, is_later_segment: bool) -> u64 {
+    let work = if is_later_segment { change.work().in_later_segment() } else { *change.work() };
+    (spent.cost + work.bound() + reserve(change) + code(change.classes().iter().copied(), spent)).bytes()
+}
+
 /// The budget of a shard, as far as its admission is.
 #[derive(Clone, Debug)]
 pub(crate) struct ShardBudget {
@@ -98,18 +115,14 @@ impl ShardBudget {
     /// [`Refusal::TooCostly`] if it couldn't even alone, [`Refusal::OverBudget`] if it can't, [`Refusal::Behind`] if that isn't known yet.
     pub(crate) fn affords(&self, change: &Change) -> Result<(), Refusal> {
         let (spent, so_far, ahead) = self.so_far();
-        let code = |places: BTreeSet<usize>, of: &Spent| {
-            let code = places.into_iter().filter_map(|place| of.unused.get(place));
-            code.fold(Cost::ZERO, |sum, code| sum + code.cost())
-        };
         let (bound, own) = (change.work().bound(), change.classes().iter().copied());
-        let reserve = if change.receipt().ends { Cost::ZERO } else { END };
+        let reserve = reserve(change);
         let most = self.most;
-        let alone = (self.opening.cost + bound + reserve + code(own.clone().collect(), &self.opening)).bytes();
+        let alone = bytes_with(&self.opening, change, false);
         if alone > most {
             return Err(Refusal::TooCostly { bytes: alone, most });
         }
-        let called = ahead.flat_map(|it| it.classes.iter().copied()).chain(own).collect();
+        let called: BTreeSet<usize> = ahead.flat_map(|it| it.classes.iter().copied()).chain(own).collect();
         let bytes = (so_far + bound + reserve + code(called, &spent)).bytes();
         if bytes <= most {
             Ok(())

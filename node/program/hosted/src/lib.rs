@@ -6,6 +6,7 @@
 //! is played. Both begin from the genesis that the start data names by its content hash, one of the node's [`Geneses`].
 //!
 //! The replay counts what a proof will cost its prover. What one proof couldn't take any more is refused before it is logged (`budget`).
+//! [`Segments`] executes a run in several parts, each of which one proof takes; operators don't yet.
 //!
 //! A shard is refused, before anything is accepted for it, if its terms aren't of contracts, its genesis isn't here or isn't what it is called
 //! ([`GenesisFileError`]), doesn't have what the start data lists, or if the World's values don't fit it. What can't be read or compiled at the moment
@@ -21,6 +22,9 @@ mod admission;
 mod budget;
 #[cfg(test)]
 mod budget_tests;
+mod cutting;
+#[cfg(test)]
+mod cutting_tests;
 #[cfg(any(test, feature = "testing"))]
 pub mod dungeon;
 mod geneses;
@@ -33,6 +37,7 @@ mod tests;
 #[cfg(test)]
 mod vector_tests;
 
+pub use cutting::Segments;
 pub use geneses::{Geneses, GenesisFileError, MAX_GENESES, MAX_KEPT_CLASSES, ReadFile};
 pub use program::{Contracts, execute_from};
 /// The program's hash.

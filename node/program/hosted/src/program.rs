@@ -1,15 +1,15 @@
 //! The program, for a node's list of programs.
 
 use crate::{
-    Geneses,
-    admission::{ContractsAdmission, checked},
+    Geneses, Segments,
+    admission::ContractsAdmission,
     budget::{Meters, ShardBudget},
     geneses::is_of_this_machine,
 };
-use shardwire_contracts::{Class, ReplayError, Spent, cost::PROVER_BYTES, replay_counted, tree};
-use shardwire_model::{Coded, ContractId, Felt, Key, Logged, MAX_READS, ShardStart, StartError, Terms};
-use shardwire_native::{self as native, GroundError, Native};
-use shardwire_program::{Admission, ExecuteError, Execution, Program, Refusal, Sink};
+use shardwire_contracts::{Class, ReplayError, Spent, cost::PROVER_BYTES, tree};
+use shardwire_model::{Coded, ContractId, Felt, Key, Logged, ShardStart, StartError, Terms};
+use shardwire_native::{GroundError, Native};
+use shardwire_program::{Admission, ExecuteError, Execution, Program, Sink};
 use std::{cell::RefCell, sync::Arc};
 
 const NAME: &str = "contracts";
@@ -50,7 +50,7 @@ impl Contracts {
 }
 
 /// Why a shard can't be executed: because of what it is, or because of this machine.
-fn cannot(of_this_machine: bool, error: impl Coded + Send + Sync + 'static) -> ExecuteError {
+pub(crate) fn cannot(of_this_machine: bool, error: impl Coded + Send + Sync + 'static) -> ExecuteError {
     match of_this_machine {
         true => ExecuteError::Unable(Box::new(error)),
         false => ExecuteError::Other(Box::new(error)),
@@ -58,13 +58,22 @@ fn cannot(of_this_machine: bool, error: impl Coded + Send + Sync + 'static) -> E
 }
 
 /// The state that a run begins from.
-struct First<'a> {
+pub(crate) struct First<'a> {
     native: &'a Native,
     /// What couldn't be read: the run is worth nothing then.
     failed: RefCell<Option<GroundError>>,
 }
 
-impl First<'_> {
+impl<'a> First<'a> {
+    pub(crate) fn of(native: &'a Native) -> Self {
+        Self { native, failed: RefCell::default() }
+    }
+
+    /// What couldn't be read, if anything.
+    pub(crate) fn failure(&self) -> Option<GroundError> {
+        self.failed.take()
+    }
+
     fn read<T: Default>(&self, value: Result<T, GroundError>) -> T {
         value.unwrap_or_else(|error| {
             self.failed.replace(Some(error));
@@ -84,7 +93,7 @@ impl tree::Snapshot for First<'_> {
 }
 
 /// What the proving machine runs of each class.
-fn classes(native: &Native) -> Result<Vec<Class>, ExecuteError> {
+pub(crate) fn classes(native: &Native) -> Result<Vec<Class>, ExecuteError> {
     let class = |hash: Felt| {
         let class = native
             .class(hash)
@@ -98,23 +107,6 @@ fn classes(native: &Native) -> Result<Vec<Class>, ExecuteError> {
 
 fn vm(what: &str) -> ExecuteError {
     ExecuteError::Vm(what.to_owned())
-}
-
-/// Why a log can't be executed on.
-enum Stop {
-    Refused(Refusal),
-    Twice,
-}
-
-/// Executes a logged transaction natively, for what the program replays.
-fn executed(native: &mut Native, logged: &Logged) -> Result<tree::Transaction, Stop> {
-    match checked(native, &logged.transaction, logged.time).map_err(Stop::Refused)? {
-        native::Checked::New(change) => {
-            native.apply(&change);
-            Ok((**change.tree()).clone())
-        }
-        native::Checked::Duplicate { .. } => Err(Stop::Twice),
-    }
 }
 
 impl Program for Contracts {
@@ -151,45 +143,16 @@ impl Program for Contracts {
 /// # Errors
 /// As [`Program::execute`].
 pub fn execute_from(
-    mut native: Native,
+    native: Native,
     transactions: &mut dyn Iterator<Item = Logged>,
     told: &mut dyn FnMut(Spent),
     sink: &mut Sink<'_>,
 ) -> Result<Execution, ExecuteError> {
-    let begun = native.clone();
-    let first = First { native: &begun, failed: RefCell::default() };
-    let classes = classes(&begun)?;
-    let (mut taken, mut stopped) = (0, None);
-    let mut trees = transactions.map_while(|logged| {
-        taken += 1;
-        executed(&mut native, &logged).map_err(|refusal| stopped = Some(refusal)).ok()
-    });
-    let replayed = replay_counted(begun.start(), &classes, &first, &mut trees, told, sink);
-    if let Some(error) = first.failed.take() {
-        return Err(cannot(true, error));
-    }
-    match (replayed, stopped) {
-        (Ok(run), _) => {
-            let reads = run.reads.to_felts(begun.start());
-            match reads.len() {
-                0..=MAX_READS => Ok(Execution { output: run.output, reads, steps: run.steps, manifest: run.manifest }),
-                felts => Err(ExecuteError::Reads { felts }),
-            }
-        }
-        (Err(ReplayError::Dry), Some(Stop::Refused(refusal))) if refusal.is_of_this_machine() => {
-            Err(cannot(true, refusal))
-        }
-        (Err(ReplayError::Dry), Some(Stop::Refused(refusal))) => {
-            Err(ExecuteError::Broken { transaction: taken, reason: refusal.to_string() })
-        }
-        (Err(ReplayError::Dry), Some(Stop::Twice)) => {
-            Err(ExecuteError::Broken { transaction: taken, reason: "it is in the log twice".to_owned() })
-        }
-        (Err(error), _) => Err(run_error(error)),
-    }
+    // Nothing is more than a proof without bounds takes: the first segment is the run.
+    Segments::of(native, u64::MAX, transactions)?.next(told, sink)?.ok_or(ExecuteError::Dry)
 }
 
-fn run_error(error: ReplayError) -> ExecuteError {
+pub(crate) fn run_error(error: ReplayError) -> ExecuteError {
     match error {
         ReplayError::Start(error) => ExecuteError::Start(error.into()),
         ReplayError::Program { started, this } => ExecuteError::Program { started, this },

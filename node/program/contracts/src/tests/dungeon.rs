@@ -160,6 +160,20 @@ impl Dungeon {
         self
     }
 
+    /// A slot of a closed contract may change besides.
+    pub(super) fn with_scratch(mut self, address: Felt, key: Felt) -> Self {
+        let contract = self.start.contract_place(address).unwrap();
+        self.start.entries.push(Entry {
+            kind: EntryKind::Scratch,
+            contract,
+            key: Key(key),
+            guard: Felt::ZERO,
+            maximum: 0,
+        });
+        self.start.entries.sort_by_key(|entry| (entry.contract, entry.key.0));
+        self
+    }
+
     pub(super) fn class(&self, name: &str) -> &Class {
         self.classes.iter().find(|class| class.class_hash == short(name)).unwrap()
     }

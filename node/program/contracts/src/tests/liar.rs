@@ -51,6 +51,8 @@ pub(super) enum Lie {
     Storage,
     /// A write to an escrow is to another slot that is listed.
     Listed,
+    /// The first change of an escrow is one of a slot that isn't listed.
+    Hidden,
     /// More gas is left after a syscall than there is, or there isn't enough for it.
     RichRead,
     PoorRead,
@@ -70,6 +72,10 @@ pub(super) enum Lie {
     Origin,
     /// A key's chain begins with more calls than none.
     Calls,
+    /// A key's chain goes on from a copy of its record with another number of calls.
+    Resumed,
+    /// The first entry that the state doesn't have has another value when the segment begins.
+    Reopened,
     /// A segment of code that was used counts as one that wasn't.
     Unused,
     /// A segment that wasn't used has another hash.
@@ -212,9 +218,10 @@ impl HintProcessorLogic for Liar<'_> {
             Lie::EntryPoint | Lie::NoEntryPoint => hint::ENTER_FRAME,
             Lie::Overwritten | Lie::Undo => hint::WRITE,
             Lie::Storage => hint::ENTER_CONTRACT,
-            Lie::Listed => hint::FIND_ENTRY,
+            Lie::Listed | Lie::Hidden => hint::FIND_ENTRY,
             Lie::Allowed => hint::READ_SLOT,
-            Lie::Anew | Lie::Origin | Lie::Calls => hint::LAST_LINK,
+            Lie::Anew | Lie::Origin | Lie::Calls | Lie::Resumed => hint::LAST_LINK,
+            Lie::Reopened => hint::OPEN_ENTRY,
             _ => "",
         };
         if hint.code != told {
@@ -244,6 +251,10 @@ impl HintProcessorLogic for Liar<'_> {
             }
             (Lie::Listed, 1) => {
                 set("listed", 1.into())?;
+                set("index", 0.into())?;
+            }
+            (Lie::Hidden, 1) => {
+                set("listed", 0.into())?;
                 set("index", 0.into())?;
             }
             (Lie::Overwritten, 2) => {
@@ -277,6 +288,23 @@ impl HintProcessorLogic for Liar<'_> {
                 let record = vm.add_memory_segment();
                 vm.load_data(record, &[first.into(), calls.into()])?;
                 vm.insert_value((access + 1)?, record)?;
+            }
+            (Lie::Resumed, 1) => {
+                let access = get_ptr_from_var_name("chains", vm, ids, ap)?;
+                let key = vm.get_integer(access)?.into_owned();
+                let chain = self.honest.from.chains[&key];
+                let record = vm.add_memory_segment();
+                vm.load_data(record, &[chain.link.into(), (chain.calls - Felt::ONE).into()])?;
+                vm.insert_value((access + 1)?, record)?;
+                self.honest.chains.accesses.insert(key, access);
+            }
+            (Lie::Reopened, _) => {
+                let access = get_ptr_from_var_name("storage", vm, ids, ap)?;
+                let key = vm.get_integer(access)?.into_owned();
+                if key != super::dungeon::key("xp", &[player(2)]) {
+                    return self.honest.execute_hint_extensive(vm, scopes, data);
+                }
+                vm.insert_value((access + 1)?, Felt::from(77))?;
             }
             (Lie::Storage, 8) => {
                 let visit = get_ptr_from_var_name("visit", vm, ids, ap)?;

@@ -170,6 +170,24 @@ fn a_closed_contract_keeps_every_slot_that_is_not_listed() {
     }
 }
 
+/// Where the supply may change, minting changes escrows alone.
+#[test]
+fn an_escrow_that_is_hidden_while_it_rises_gives_its_contract_no_slack() {
+    let dungeon = Dungeon::new().with_scratch(gold(), key("supply", &[]));
+    // To oneself: the balance rises and falls again.
+    let to_oneself = plan(1, gold(), "transfer", &[player(1), felt(4), felt(0)]);
+    let mint = plan(0, gold(), "mint", &[player(1), felt(4), felt(0)]);
+    let (transactions, _) = dungeon.play(vec![to_oneself, mint, finish()]);
+    assert!(transactions.iter().all(|it| !it.reverted()));
+    for lie in [Lie::Nothing, Lie::Hidden] {
+        let mut transactions = transactions.clone().into_iter();
+        let honest = Hints::new(&dungeon.start, dungeon.classes.iter().collect(), &dungeon.state, &mut transactions);
+        let mut liar = Liar { honest, lie, asked: 0 };
+        let Err(ReplayError::Broken { reason, .. }) = run(&mut liar) else { panic!("{lie:?} got gold for nothing") };
+        assert_eq!((stopped(&reason), liar.honest.taken), ("closing.close_moves", 2), "{lie:?}");
+    }
+}
+
 #[test]
 fn what_a_closed_contract_takes_back_in_the_same_transaction_counts_for_nothing() {
     let dungeon = Dungeon::new();

@@ -1,6 +1,8 @@
 //! A dungeon of contracts, executed natively and replayed.
 
 mod chunks;
+mod cut_lies;
+mod cuts;
 mod dungeon;
 mod liar;
 mod lies;

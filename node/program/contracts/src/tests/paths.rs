@@ -1,6 +1,6 @@
 //! The steps that prices are made of, against the compiled program: the longest way through each function, without its rounds and without what it calls.
 
-use crate::{COMPILED, cost::STEPS};
+use crate::{COMPILED, cost::ways::STEPS};
 use shardwire_model::Felt;
 use std::collections::{BTreeMap, HashMap};
 

@@ -282,8 +282,8 @@ fn a_guess_about_a_session_that_is_not_so_is_refused() {
     for (lie, transactions, place) in [
         (Lie::Allowed, forbidden, squash),
         (Lie::Anew, twice, squash),
-        (Lie::Origin, foreign, "sessions.close_chains"),
-        (Lie::Calls, game(&dungeon, &moves()[..1]), "sessions.close_chains"),
+        (Lie::Origin, foreign, "sessions.check_first"),
+        (Lie::Calls, game(&dungeon, &moves()[..1]), "sessions.check_first"),
     ] {
         let mut transactions = transactions.into_iter();
         let classes = dungeon.classes.iter().collect();
