@@ -208,7 +208,7 @@ mod tests {
             write.advance::<OperatorError>(&me(), Timestamp(1), part, Step::Assigned { commitment, peer })
         });
         assigned.unwrap();
-        let contracts = Contracts::new(Arc::new(dungeon::geneses()));
+        let contracts = Contracts::new(Arc::new(dungeon::geneses().into()));
         let chains = Arc::new(Chains::new(contracts.clone(), host.clock.clone()));
         let operator = Operator::resume_watched(host, programs::with(contracts), Some(chains.clone())).unwrap();
         let operator = Arc::new(operator);

@@ -106,6 +106,8 @@ pub(super) struct State {
     pub(super) stopped_at: Option<Cause>,
     /// Why it has to be executed again: this machine couldn't.
     pub(super) interrupted: Option<Cause>,
+    /// Why the last transaction couldn't be looked at on this machine; none if it could.
+    pub(super) unable: Option<Cause>,
 }
 
 impl State {
@@ -219,7 +221,14 @@ impl Run {
             archive: tokio::sync::OnceCell::new(),
             leases: Leases::new(segment),
             chunk_store: Arc::new(ChunkStore::new(host.artefacts.clone(), segment)),
-            state: Arc::new(Mutex::new(State { refused: 0, life, fault: None, stopped_at: None, interrupted: None })),
+            state: Arc::new(Mutex::new(State {
+                refused: 0,
+                life,
+                fault: None,
+                stopped_at: None,
+                interrupted: None,
+                unable: None,
+            })),
             assignment,
             assigned: OnceLock::new(),
             progress: Arc::new(Changes::new()),

@@ -11,7 +11,7 @@ use super::{
 };
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::{
-    Coded as _, Logged, Mutation, ShardId, ShardTransaction, Terms,
+    Cause, Coded as _, Logged, Mutation, ShardId, ShardTransaction, Terms,
     life::{Life, Step},
 };
 use shardwire_program::Refusal;
@@ -125,7 +125,9 @@ impl Run {
             let examined = self.examine(sequencer, &transaction, held.take()).await?;
             let reserved = self.host.store.reserve().await?;
             let queue = |taken| (taken, self.log(sequencer, reserved, taken, transaction.clone()));
-            match sequencer.enter(&transaction, examined, queue) {
+            let entered = sequencer.enter(&transaction, examined, queue);
+            self.note_unable(entered.as_ref().err());
+            match entered {
                 // Of a transaction that couldn't be looked at nothing is said.
                 Err(refusal) if refusal.is_of_this_machine() => return Err(OperatorError::Unable(refusal)),
                 Err(refusal) => {
@@ -158,6 +160,11 @@ impl Run {
             let _ = answer.send(run.follow(taken, logged).await);
         });
         Ok(Submitted::UnderWay(outcome))
+    }
+
+    /// Notes whether this machine could look at a transaction, for the shard's status.
+    fn note_unable(&self, refusal: Option<&Refusal>) {
+        self.state().unable = refusal.filter(|it| it.is_of_this_machine()).map(Cause::whole);
     }
 
     /// Has a transaction executed, or its signature checked, as its program wants it.

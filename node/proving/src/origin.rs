@@ -23,6 +23,14 @@ pub trait Origins: Send + Sync + fmt::Debug {
 
 /// The state that a run begins from.
 pub trait Origin: Send + Sync + fmt::Debug {
+    /// Says which slots will be asked for, so that a state that isn't here is asked for all of them together.
+    ///
+    /// # Errors
+    /// [`OriginError::Unable`] if this machine can't say one of them.
+    fn prepare(&self, _slots: &[Slot]) -> Result<(), OriginError> {
+        Ok(())
+    }
+
     /// The value of a slot; zero if it was never written.
     ///
     /// # Errors
@@ -139,6 +147,9 @@ pub fn compare(reads: &Reads, start: &ShardStart, values: &[Felt], origin: &dyn 
         start.entries.iter().map(|entry| entry.slot()).zip(values.iter().copied()).collect();
     // A place that isn't in the list has no address, and no list has it: see Reads::from_felts.
     let address = |place: &usize| contracts.get(*place).map(|contract| contract.address).unwrap_or_default();
+    let at = |(place, key): &(usize, Felt)| Slot::new(ContractId(address(place)), Key(*key));
+    let asked: Vec<Slot> = reads.storage.keys().map(at).filter(|it| !settled.contains_key(it)).collect();
+    origin.prepare(&asked)?;
     for ((place, key), actual) in &reads.storage {
         let slot = Slot::new(ContractId(address(place)), Key(*key));
         let expected = match settled.get(&slot) {

@@ -43,7 +43,7 @@ fn start() -> ShardStart {
             entry(Kind::Counter, WORLD, 2, 0),
         ],
         terms: Terms::Contracts(Box::new(ContractTerms {
-            genesis: Hash::of(b"genesis"),
+            origin: Hash::of(b"genesis").into(),
             begins: 1,
             first_block: 1,
             sequencer: contract(0x5e9),

@@ -102,7 +102,7 @@ fn contracts(salt: u64) -> StartRequest {
     let maximum = |entry: &EntryRequest| Maximum(if entry.kind == Kind::Lock { 0 } else { 100 });
     let class = Felt::from(0xc1a55);
     asked.terms = Terms::Contracts(Box::new(ContractTerms {
-        genesis: Hash::of(b"genesis"),
+        origin: Hash::of(b"genesis").into(),
         begins: 1,
         first_block: 1,
         sequencer: ContractId(Felt::ONE),

@@ -1,7 +1,7 @@
 //! The program, for a node's list of programs.
 
 use crate::{
-    Geneses,
+    Grounds,
     admission::{ContractsAdmission, checked},
     budget::{Meters, ShardBudget},
     geneses::is_of_this_machine,
@@ -17,35 +17,35 @@ const NAME: &str = "contracts";
 /// The program of real Starknet contracts. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Contracts {
-    geneses: Arc<Geneses>,
+    grounds: Arc<Grounds>,
     meters: Arc<Meters>,
     /// Bytes of a prover's memory that a proof may take.
     budget_bytes: u64,
 }
 
 impl Contracts {
-    /// The program, with these genesis files. What is added to them later is found, too.
+    /// The program, with these states that shards begin from. What is added to them later is found, too.
     #[must_use]
-    pub fn new(geneses: Arc<Geneses>) -> Self {
-        Self::with_budget(geneses, PROVER_BYTES)
+    pub fn new(grounds: Arc<Grounds>) -> Self {
+        Self::with_budget(grounds, PROVER_BYTES)
     }
 
     /// The same, for provers of which a proof may take so many bytes of memory.
     #[must_use]
-    pub fn with_budget(geneses: Arc<Geneses>, budget_bytes: u64) -> Self {
-        Self { geneses, meters: Arc::default(), budget_bytes }
+    pub fn with_budget(grounds: Arc<Grounds>, budget_bytes: u64) -> Self {
+        Self { grounds, meters: Arc::default(), budget_bytes }
     }
 
-    /// A shard before its first transaction. Reads and compiles its genesis where no other shard has it: call it on a thread that may wait.
+    /// A shard before its first transaction. Reads and compiles what it begins from where no other shard has it: call it on a thread that may wait.
     ///
     /// # Errors
-    /// [`ExecuteError::Terms`], [`ExecuteError::Start`]; [`ExecuteError::Other`] if the genesis isn't here or isn't what the start data says;
+    /// [`ExecuteError::Terms`], [`ExecuteError::Start`]; [`ExecuteError::Other`] if what it begins from isn't here or isn't what the start data says;
     /// [`ExecuteError::Unable`] if this machine can't read it.
     pub fn open(&self, start: &ShardStart, values: &[Felt]) -> Result<Native, ExecuteError> {
         let Terms::Contracts(terms) = &start.terms else { return Err(ExecuteError::Terms { program: NAME }) };
         let ordered = start.for_contracts().map_err(StartError::from)?;
-        let genesis = self.geneses.find(terms.genesis).map_err(|error| cannot(error.is_of_this_machine(), error))?;
-        Native::open(genesis, &ordered, values).map_err(|error| cannot(is_of_this_machine(&error), error))
+        let found = self.grounds.begin(terms, &ordered).map_err(|error| cannot(error.is_of_this_machine(), error))?;
+        Native::open(found.ground, &ordered, values).map_err(|error| cannot(is_of_this_machine(&error), error))
     }
 }
 

@@ -35,15 +35,42 @@ pub trait Ground: Send + Sync + fmt::Debug {
 
 /// The state that a shard began from can't be read at the moment, which says nothing about the transaction that asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the state that the shard began from can't be read: {0}")]
-pub struct GroundError(pub String);
+#[error("the state that the shard began from can't be read: {why}")]
+pub struct GroundError {
+    why: String,
+    code: &'static str,
+    next_step: String,
+}
+
+impl GroundError {
+    /// The code of one that has no other.
+    const CODE: &'static str = "SW-NATIVE-020";
+
+    /// That it can't be read, for this reason.
+    #[must_use]
+    pub fn new(why: impl Into<String>) -> Self {
+        let next_step = "Submit the transaction again; if this lasts, look at what the operator reads the state from.";
+        Self { why: why.into(), code: Self::CODE, next_step: next_step.into() }
+    }
+
+    /// That it can't be read because of this, whose code and next step it has.
+    #[must_use]
+    pub fn of(error: &impl Coded) -> Self {
+        Self { why: error.to_string(), code: error.code(), next_step: error.next_step() }
+    }
+}
 
 impl Coded for GroundError {
     fn code(&self) -> &'static str {
-        "SW-NATIVE-020"
+        self.code
     }
 
     fn next_step(&self) -> String {
-        "Submit the transaction again; if this lasts, look at what the operator reads the state from.".into()
+        self.next_step.clone()
+    }
+
+    fn told(&self) -> String {
+        // Where a node reads a network is its own people's business.
+        "the state that the shard began from can't be read at the moment".into()
     }
 }
