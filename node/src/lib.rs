@@ -10,6 +10,7 @@ mod administration;
 pub mod cli;
 pub mod contents;
 mod door;
+mod forks;
 mod inspect;
 mod network;
 mod offline;

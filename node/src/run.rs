@@ -10,6 +10,7 @@ use crate::{
     config::Config,
     data::{DataFolder, DataPaths, Running},
     door::Chains,
+    forks::{self, Kept},
     network::{
         Links, Node, Reload, Roles, begins,
         events::{ListsNotRead, Room, WorkerFound},
@@ -20,8 +21,9 @@ use crate::{
 };
 use rand::RngCore as _;
 use shardwire_api::Metrics;
+use shardwire_fork::Forks;
 use shardwire_host::{Host, Platform, Tasks, clock::NodeClock, disk_health, peers, platform::Work};
-use shardwire_hosted::Contracts;
+use shardwire_hosted::{Contracts, Networks};
 use shardwire_model::{Clock as _, Coded, PeerId, Role};
 use shardwire_operator::{Operator, Watch};
 use shardwire_protocols::{catalogue, handshake::Instance};
@@ -286,18 +288,24 @@ async fn take_up(
     proofs: Proofs,
 ) -> Result<(Roles, Option<Arc<Chains>>), RunError> {
     let (mut roles, mut chains) = (Roles::default(), None);
-    let geneses = programs::geneses(paths, disk.clone(), &proofs);
+    let forks = networks(config, paths, host, disk, &proofs)?;
+    let networks = forks.clone().map(|forks| forks as Arc<dyn Networks>);
+    let grounds = programs::grounds(programs::geneses(paths, disk.clone(), &proofs), networks);
     if config.has_role(Role::Settler) {
         let (disk, paths, it) = (disk.clone(), paths.clone(), host.clone());
         let open = move || world::open(&*disk, &paths, &it.world, it.clock.clone(), it.work);
         let world = aside(host.work, open).await.map_err(boxed)?;
-        let judge = Arc::new(Judge::new(proofs.verify.clone(), geneses.clone()));
+        let judge = Arc::new(Judge::new(proofs.verify.clone(), grounds.clone()));
         let timeout = config.settler.shard_timeout;
         roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).await.map_err(boxed)?);
     }
     if config.has_role(Role::Operator) {
-        let contracts = Contracts::new(geneses);
+        let contracts = Contracts::new(grounds);
         chains = config.rpc.map(|_| Arc::new(Chains::new(contracts.clone(), host.clock.clone())));
+        if let (Some(chains), Some(forks)) = (&chains, &forks) {
+            let chains = Arc::downgrade(chains);
+            forks.when_full(move || chains.upgrade().into_iter().for_each(|it| it.let_go()));
+        }
         let (it, watch) = (host.clone(), chains.clone().map(|chains| chains as Arc<dyn Watch>));
         let resume = move || Operator::resume_watched(it, programs::with(contracts), watch);
         let operator = Arc::new(aside(host.work, resume).await.map_err(boxed)?);
@@ -323,6 +331,25 @@ async fn take_up(
         roles.prover = Some(prover);
     }
     Ok((roles, chains))
+}
+
+/// Networks from whose blocks shards go on, if this node has a role that reads them and is told who knows one.
+fn networks(
+    config: &Config,
+    paths: &DataPaths,
+    host: &Arc<Host>,
+    disk: &Arc<dyn Disk>,
+    proofs: &Proofs,
+) -> Result<Option<Arc<Forks>>, RunError> {
+    let reads = config.has_role(Role::Settler) || config.has_role(Role::Operator);
+    if !reads || config.fork_nodes.is_empty() {
+        return Ok(None);
+    }
+    let kept = Kept::new(paths, disk.clone(), host.store.clone());
+    let forks = forks::networks(&config.fork_nodes, kept, proofs, host.randomness.clone()).map_err(boxed)?;
+    let forks = Arc::new(forks);
+    forks::tend(host, &forks);
+    Ok(Some(forks))
 }
 
 /// Reads the lists again whenever that is ordered; never ends. If they can't be read they stay as they were.

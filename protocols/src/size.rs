@@ -43,10 +43,10 @@ pub(crate) const fn text(max: usize) -> u32 {
     list(max, 1)
 }
 
-/// [`Terms`](shardwire_model::Terms), of contracts: genesis, begins, first block, sequencer, classes (two hashes), instances (class, rule), maxima,
-/// scratch keys (contract, key).
+/// [`Terms`](shardwire_model::Terms), of contracts: genesis, or chain, number and hash of a block; begins, first block, sequencer, classes (two hashes), instances (class, rule),
+/// maxima, scratch keys (contract, key).
 const TERMS: u32 = TAG
-    + HASH
+    + max(HASH, 2 * FELT + U64)
     + 2 * U64
     + FELT
     + list(MAX_CLASSES, 2 * FELT)

@@ -2,9 +2,9 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_model::{
-    AccountId, AccountKey, Call, Clock, Coded, ContractId, ContractTerms, Entry, EventId, Felt, Hash, Instance, Key,
-    Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, Maximum, PeerId, ShardId, ShardStart, Signature, SignedTransaction,
-    Slot, Terms, Timestamp, Transaction,
+    AccountId, AccountKey, Call, Clock, Coded, ContractId, ContractTerms, Entry, EventId, Felt, ForkId, Instance, Key,
+    Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, Maximum, OriginId, PeerId, ShardId, ShardStart, Signature,
+    SignedTransaction, Slot, Terms, Timestamp, Transaction,
     contracts::{ClassPair, MAX_CLASSES, MAX_SCRATCH, Rule},
     finished_selector,
 };
@@ -164,7 +164,7 @@ pub(crate) fn start(operator: PeerId, contracts: usize, accounts: usize, entries
 pub(crate) fn largest_terms() -> Terms {
     let pair = ClassPair { class_hash: LARGEST, compiled_class_hash: LARGEST };
     Terms::Contracts(Box::new(ContractTerms {
-        genesis: Hash([255; 32]),
+        origin: OriginId::Fork(ForkId { chain: LARGEST, number: u64::MAX, hash: LARGEST }),
         begins: u64::MAX,
         first_block: u64::MAX,
         sequencer: ContractId(LARGEST),

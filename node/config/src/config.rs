@@ -5,7 +5,7 @@ use super::{
     origin::Origin,
     setting::Setting,
     source::{Environment, Flags},
-    value::{LogFormat, Peer},
+    value::{ForkNode, LogFormat, Peer},
 };
 use shardwire_model::{Address, PeerId, Role};
 use shardwire_peers::Rules;
@@ -27,6 +27,8 @@ pub const MAX_ADMINS: usize = 64;
 pub const MAX_LISTED: usize = 1024;
 /// Most quotas that differ from the default: five for each tier and protocol.
 pub const MAX_QUOTAS: usize = 256;
+/// Most nodes that are asked about networks: some for each of a few.
+pub const MAX_FORK_NODES: usize = 64;
 /// Longest name of a network, in bytes: what a `Hello` carries.
 pub const MAX_NETWORK_BYTES: usize = 64;
 /// The network's name unless configured.
@@ -66,6 +68,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Where an operator serves its shards of contracts as Starknet JSON-RPC; nowhere if absent.
     pub rpc: Option<SocketAddr>,
+    /// Who is asked about networks from whose blocks shards go on; of each network the first one first.
+    pub fork_nodes: Vec<ForkNode>,
     /// What is logged, and how.
     pub log: Log,
     /// What is allowed and probably not meant.
@@ -139,6 +143,8 @@ pub enum Warning {
     PublicRpc(SocketAddr),
     /// A door for wallets, and no operator behind it.
     RpcWithoutOperator,
+    /// Networks are named, and there is nobody who begins shards from them.
+    ForksOfProver,
     /// A variable that nothing reads.
     UnknownVariable {
         /// Its name.
@@ -173,6 +179,9 @@ impl fmt::Display for Warning {
             Self::RpcWithoutOperator => {
                 f.write_str("`rpc.listen` is given and this node is no operator: it has no shards to serve there")
             }
+            Self::ForksOfProver => f.write_str(
+                "`fork.nodes` is given and this node is neither operator nor settler: it asks no network about anything",
+            ),
             Self::UnknownVariable { name, hint } => {
                 write!(f, "environment variable {name} is no setting and is ignored")?;
                 hint.map_or(Ok(()), |hint| write!(f, "; did you mean {hint}?"))

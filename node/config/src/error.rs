@@ -122,7 +122,7 @@ pub enum ConfigError {
 
 impl ConfigError {
     pub(super) fn value(setting: Setting, origin: Origin, value: impl Into<String>) -> Self {
-        let value = value.into().chars().take(MAX_SHOWN_CHARS).collect();
+        let value = setting.shown(&value.into()).chars().take(MAX_SHOWN_CHARS).collect();
         Self::Value { setting, origin, value }
     }
 

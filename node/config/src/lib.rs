@@ -8,7 +8,7 @@
 //! or an address given twice, a limit of zero, a settler without a ledger. Not refused but [warned of](Config::warnings): a
 //! listener that is reachable from elsewhere, and an unknown `SHARDWIRE_…` variable.
 //!
-//! Bounds: [`MAX_PEERS`], [`MAX_ADMINS`], [`MAX_LISTED`], [`MAX_QUOTAS`], a file of 256 KiB.
+//! Bounds: [`MAX_PEERS`], [`MAX_ADMINS`], [`MAX_LISTED`], [`MAX_QUOTAS`], [`MAX_FORK_NODES`], a file of 256 KiB.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
@@ -25,8 +25,8 @@ mod value;
 
 pub use config::{
     Config, DEFAULT_NETWORK, DEFAULT_SHARD_TIMEOUT, DEFAULT_WORKER_DEADLINE, DEFAULT_WORKER_MEMORY_BYTES,
-    FolderContents, Log, MAX_ADMINS, MAX_LISTED, MAX_NETWORK_BYTES, MAX_PEERS, MAX_QUOTAS, Reputation, Settler,
-    Warning, Worker,
+    FolderContents, Log, MAX_ADMINS, MAX_FORK_NODES, MAX_LISTED, MAX_NETWORK_BYTES, MAX_PEERS, MAX_QUOTAS, Reputation,
+    Settler, Warning, Worker,
 };
 pub use error::ConfigError;
 pub use origin::Origin;
@@ -34,4 +34,4 @@ pub use setting::Setting;
 pub use shardwire_model::Role;
 pub use shardwire_transport::Profile;
 pub use source::{Environment, Flags};
-pub use value::{LogFormat, ParseValueError, Peer};
+pub use value::{ForkNode, LogFormat, MAX_URL_BYTES, ParseValueError, Peer};

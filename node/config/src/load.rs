@@ -3,15 +3,15 @@
 use super::{
     config::{
         Config, DEFAULT_NETWORK, DEFAULT_SHARD_TIMEOUT, DEFAULT_WORKER_DEADLINE, DEFAULT_WORKER_MEMORY_BYTES, Log,
-        MAX_ADMINS, MAX_LISTED, MAX_NETWORK_BYTES, MAX_PEERS, MAX_QUOTAS, Reputation, Settler, Sources, Warning,
-        Worker,
+        MAX_ADMINS, MAX_FORK_NODES, MAX_LISTED, MAX_NETWORK_BYTES, MAX_PEERS, MAX_QUOTAS, Reputation, Settler, Sources,
+        Warning, Worker,
     },
     error::ConfigError,
     file,
     origin::Origin,
     setting::Setting,
     source::{Environment, Flags, Given, Layer},
-    value::{LogFormat, OneQuota, Peer, role},
+    value::{ForkNode, LogFormat, OneQuota, Peer, role},
 };
 use shardwire_model::{Address, PeerId, Role, is_of_many, life::MAX_TIMEOUT, socket_address};
 use shardwire_peers::Rules;
@@ -105,6 +105,7 @@ fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<Config, Conf
     let reputation = reputation(&values)?;
     let metrics = values.one(Setting::MetricsListen, listening)?;
     let rpc = values.one(Setting::RpcListen, listening)?;
+    let (fork_nodes, _) = values.list(Setting::ForkNodes, MAX_FORK_NODES, |text| text.parse::<ForkNode>().ok())?;
     let log = Log {
         filter: values.one(Setting::LogLevel, filter)?.unwrap_or_else(|| "info".to_owned()),
         format: values.one(Setting::LogFormat, |text| text.parse().ok())?.unwrap_or(LogFormat::Text),
@@ -116,6 +117,9 @@ fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<Config, Conf
     warnings.extend(rpc.filter(|address| !address.ip().is_loopback()).map(Warning::PublicRpc));
     if rpc.is_some() && !roles.contains(&Role::Operator) {
         warnings.push(Warning::RpcWithoutOperator);
+    }
+    if !fork_nodes.is_empty() && !roles.contains(&Role::Operator) && !roles.contains(&Role::Settler) {
+        warnings.push(Warning::ForksOfProver);
     }
     Ok(Config {
         network,
@@ -130,6 +134,7 @@ fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<Config, Conf
         reputation,
         metrics,
         rpc,
+        fork_nodes,
         log,
         warnings,
         origins: values.0.into_iter().map(|(setting, given)| (setting, given.origin)).collect::<BTreeMap<_, _>>(),
@@ -252,7 +257,8 @@ impl Values {
         for (text, origin) in texts {
             let value = parse(text).ok_or_else(|| ConfigError::value(setting, origin.clone(), text))?;
             if values.contains(&value) {
-                return Err(ConfigError::Twice { setting, value: text.clone(), origin: origin.clone() });
+                let value = setting.shown(text);
+                return Err(ConfigError::Twice { setting, value, origin: origin.clone() });
             }
             values.push(value);
         }

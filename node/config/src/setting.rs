@@ -49,6 +49,8 @@ pub enum Setting {
     MetricsListen,
     /// Where wallets find the shards.
     RpcListen,
+    /// Who is asked about networks from whose blocks shards go on.
+    ForkNodes,
     /// What is logged.
     LogLevel,
     /// How it is logged.
@@ -71,7 +73,7 @@ pub(super) struct Names {
 
 impl Setting {
     /// All of them, in the order in which a file lists them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Network,
         Self::Roles,
         Self::Listen,
@@ -94,6 +96,7 @@ impl Setting {
         Self::MemoryWatermark,
         Self::MetricsListen,
         Self::RpcListen,
+        Self::ForkNodes,
         Self::LogLevel,
         Self::LogFormat,
     ];
@@ -213,6 +216,12 @@ impl Setting {
                 "--rpc-listen",
                 "an IP address and a port (TCP), such as 127.0.0.1:5050",
             ),
+            Self::ForkNodes => many(
+                "fork.nodes",
+                "SHARDWIRE_FORK_NODES",
+                "--fork-node",
+                "a chain id and a Starknet node that knows that network, such as SN_SEPOLIA=https://node.example.org/rpc/v0_9",
+            ),
             Self::LogLevel => one(
                 "log.level",
                 "SHARDWIRE_LOG",
@@ -220,6 +229,15 @@ impl Setting {
                 "a log level (error, warn, info, debug, trace), or a filter such as info,shardwire=debug",
             ),
             Self::LogFormat => one("log.format", "SHARDWIRE_LOG_FORMAT", "--log-format", "a log format: text or json"),
+        }
+    }
+
+    /// A value of it as others may read it: the address of a node often has a key of its owner in it.
+    pub(super) fn shown(self, value: &str) -> String {
+        match (self, value.split_once('=')) {
+            (Self::ForkNodes, Some((chain, _))) => format!("{chain}=…"),
+            (Self::ForkNodes, None) if value.contains("://") => "…".to_owned(),
+            _ => value.to_owned(),
         }
     }
 

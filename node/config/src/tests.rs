@@ -420,3 +420,62 @@ fn a_peer_may_be_named_by_the_name_of_its_host() {
     let twice = refusal(parse(&format!("roles = ['prover']\npeers = ['{A}@settler:7001', '{B}@Settler:7001']")));
     assert!(twice.contains("settler:7001 is there twice"), "{twice}");
 }
+
+#[test]
+fn networks_are_named_by_their_chains_each_with_the_nodes_that_know_it() {
+    let text = "roles = ['operator']\nfork.nodes = ['SN_MAIN=https://one.example/rpc?key=a=b', '0x534e5f4d41494e=http://[::1]:5050', \
+                'SW_X=http://node:1']";
+    let config = parse(text).unwrap();
+    let nodes: Vec<_> = config.fork_nodes.iter().map(|it| (it.chain_name(), it.url.as_str())).collect();
+    let named = |chain: &str, url| (chain.to_owned(), url);
+    assert_eq!(
+        nodes,
+        [
+            named("SN_MAIN", "https://one.example/rpc?key=a=b"),
+            named("SN_MAIN", "http://[::1]:5050"),
+            named("SW_X", "http://node:1")
+        ]
+    );
+    assert_eq!(config.fork_nodes[0].chain, config.fork_nodes[1].chain);
+    assert_eq!(config.warnings, []);
+    let env = environment(&[("SHARDWIRE_FORK_NODES", "0x1=http://one, 0x02=http://two")]);
+    let config = Config::parse(Path::new("f"), "roles = ['settler']", &env, Flags::default()).unwrap();
+    let chains: Vec<_> = config.fork_nodes.iter().map(crate::ForkNode::chain_name).collect();
+    assert_eq!(chains, ["0x1", "0x2"]);
+    let prover = parse("roles = ['prover']\nfork.nodes = ['0x1=http://one']").unwrap();
+    assert_eq!(
+        prover.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["`fork.nodes` is given and this node is neither operator nor settler: it asks no network about anything"]
+    );
+}
+
+#[test]
+fn no_error_shows_the_address_of_a_node_which_may_have_a_secret_in_it() {
+    let expects =
+        "a chain id and a Starknet node that knows that network, such as SN_SEPOLIA=https://node.example.org/rpc/v0_9";
+    for (given, shown) in [
+        ("SN_MAIN=ftp://secret", "SN_MAIN=…"),
+        ("SN-MAIN=https://secret", "SN-MAIN=…"),
+        ("=https://secret", "=…"),
+        ("0x=https://secret", "0x=…"),
+        ("0x0=https://secret", "0x0=…"),
+        ("SN_MAIN=https://", "SN_MAIN=…"),
+        ("SN_MAIN=https:///secret", "SN_MAIN=…"),
+        ("SN_MAIN=https://a secret", "SN_MAIN=…"),
+        ("https://secret", "…"),
+        ("SN_MAIN", "SN_MAIN"),
+    ] {
+        let said = refusal(parse(&format!("roles = ['operator']\nfork.nodes = ['{given}']")));
+        let told = format!("error[SW-CONFIG-004]: fork.nodes (shardwire.toml, line 2): '{shown}' is not {expects}");
+        assert!(said.starts_with(&told), "{said}");
+    }
+    let long = format!("SN_MAIN=https://{}", "a".repeat(crate::MAX_URL_BYTES));
+    assert!(refusal(parse(&format!("fork.nodes = ['{long}']"))).contains("'SN_MAIN=…' is not"));
+    let twice = refusal(parse("fork.nodes = ['0x1=http://secret', '0x1=http://secret']"));
+    assert!(twice.contains("fork.nodes (shardwire.toml, line 1): 0x1=… is there twice"), "{twice}");
+    let many: Vec<String> = (0..=MAX_FORK_NODES).map(|n| format!("'0x1=http://n{n}'")).collect();
+    let many = refusal(parse(&format!("fork.nodes = [{}]", many.join(","))));
+    assert!(many.contains("fork.nodes (shardwire.toml, line 1): 65 given, at most 64 allowed"), "{many}");
+    let shown = format!("{:?}", parse("roles = ['operator']\nfork.nodes = ['0x1=http://secret']").unwrap().fork_nodes);
+    assert!(!shown.contains("secret"), "{shown}");
+}

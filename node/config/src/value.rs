@@ -1,6 +1,6 @@
 //! The kinds of values that settings take.
 
-use shardwire_model::{Address, PeerId, Role};
+use shardwire_model::{Address, Felt, PeerId, Role, felt};
 use shardwire_protocols::catalogue;
 use shardwire_reputation::{Quotas, Tier};
 use std::{fmt, net::IpAddr, str::FromStr};
@@ -143,5 +143,60 @@ impl FromStr for Peer {
             None => (text, None),
         };
         Ok(Self { id: id.parse().map_err(|_| ParseValueError)?, addr })
+    }
+}
+
+/// Longest address of a Starknet node, in bytes.
+pub const MAX_URL_BYTES: usize = 512;
+
+/// A Starknet node that knows a network, written `CHAIN=URL`: the chain id as text or as a number, `0x…`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ForkNode {
+    /// The network's chain id.
+    pub chain: Felt,
+    /// Where the node answers. Often a secret: a key of its owner is in it.
+    pub url: String,
+}
+
+impl fmt::Debug for ForkNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForkNode").field("chain", &self.chain).finish_non_exhaustive()
+    }
+}
+
+impl ForkNode {
+    /// The chain id as people write it: as text, if it is one.
+    #[must_use]
+    pub fn chain_name(&self) -> String {
+        let bytes = self.chain.to_bytes_be();
+        let text: Vec<u8> = bytes.into_iter().skip_while(|byte| *byte == 0).collect();
+        match String::from_utf8(text) {
+            Ok(text) if chain(&text) == Some(self.chain) => text,
+            _ => format!("{:#x}", self.chain),
+        }
+    }
+}
+
+/// A chain id: a number, or a text as Cairo has it.
+fn chain(text: &str) -> Option<Felt> {
+    let is_name = (1..=31).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
+    match text.starts_with("0x") {
+        true => felt::parse(text).ok(),
+        false => is_name.then(|| felt::short(text)),
+    }
+}
+
+impl FromStr for ForkNode {
+    type Err = ParseValueError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, url) = text.split_once('=').ok_or(ParseValueError)?;
+        let chain = chain(name).filter(|it| *it != Felt::ZERO).ok_or(ParseValueError)?;
+        // What the client makes of it is looked at when the node starts.
+        let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).ok_or(ParseValueError)?;
+        let is_plain = url.len() <= MAX_URL_BYTES && url.bytes().all(|byte| byte.is_ascii_graphic());
+        match is_plain && !host.is_empty() && !host.starts_with(['/', '?', '#']) {
+            true => Ok(Self { chain, url: url.to_owned() }),
+            false => Err(ParseValueError),
+        }
     }
 }

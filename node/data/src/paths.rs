@@ -74,6 +74,12 @@ impl DataPaths {
         self.0.join("genesis")
     }
 
+    /// The class files of networks from whose blocks shards of this node go on.
+    #[must_use]
+    pub fn forks(&self) -> PathBuf {
+        self.0.join("fork")
+    }
+
     pub(crate) fn lock(&self) -> PathBuf {
         self.0.join("lock")
     }

@@ -134,6 +134,11 @@ fn line(setting: Setting, config: &Config) -> Line {
             config.rpc.map(quoted).unwrap_or_default(),
             "\"127.0.0.1:5050\"",
         ),
+        Setting::ForkNodes => shown(
+            "Starknet nodes that settlers and operators ask about networks from whose blocks shards go on: \"CHAIN=URL\", the first of a chain first. Shards of others are declined.",
+            list(config.fork_nodes.iter().map(|node| format!("{}={}", node.chain_name(), node.url))),
+            "[\"SN_SEPOLIA=https://node.example.org/rpc/v0_9\"]",
+        ),
         Setting::LogLevel => own("error, warn, info, debug, trace, or a filter.", quoted(&config.log.filter)),
         Setting::LogFormat => own("text, or json: one object a line.", quoted(config.log.format)),
     }

@@ -6,7 +6,7 @@ use shardwire_host::{
     testing::{SetWall, host, store},
 };
 use shardwire_hosted::{
-    Contracts, Geneses,
+    Contracts, Geneses, Grounds,
     dungeon::{self, ANNA, BEGINS, BERT, GOLD, WORLD},
 };
 use shardwire_model::{
@@ -37,14 +37,19 @@ fn with(folder: &Path, geneses: Geneses) -> (Arc<Operator>, Tasks) {
 
 /// One for provers of which a proof may take so many bytes of memory.
 pub(super) fn within(folder: &Path, geneses: Geneses, budget_bytes: u64) -> (Arc<Operator>, Tasks) {
-    let clock = SetWall::at(Timestamp(BEGINS * 1_000));
-    let (host, tasks) = host(identity(2), store(folder), folder, clock, "");
-    (Arc::new(Operator::resume(host, contracts(geneses, budget_bytes)).unwrap()), tasks)
+    over(folder, contracts(geneses, budget_bytes))
 }
 
-/// All programs, with these genesis files, for provers of which a proof may take so many bytes of memory.
-pub(super) fn contracts(geneses: Geneses, budget_bytes: u64) -> Programs {
-    let contracts = Contracts::with_budget(Arc::new(geneses), budget_bytes);
+/// An operator in this folder, with these programs.
+pub(super) fn over(folder: &Path, programs: Programs) -> (Arc<Operator>, Tasks) {
+    let clock = SetWall::at(Timestamp(BEGINS * 1_000));
+    let (host, tasks) = host(identity(2), store(folder), folder, clock, "");
+    (Arc::new(Operator::resume(host, programs).unwrap()), tasks)
+}
+
+/// All programs, with what these shards begin from, for provers of which a proof may take so many bytes of memory.
+pub(super) fn contracts(grounds: impl Into<Grounds>, budget_bytes: u64) -> Programs {
+    let contracts = Contracts::with_budget(Arc::new(grounds.into()), budget_bytes);
     Programs::of([Arc::new(Rules) as Arc<dyn Program>, Arc::new(contracts)])
 }
 
@@ -101,7 +106,7 @@ async fn list(operator: &Operator, shard: ShardId) -> Result<Vec<Felt>, Failure>
 }
 
 /// What a transaction is answered that is in the log; the third one fails.
-fn in_the_log(sequence: u32) -> Outcome {
+pub(super) fn in_the_log(sequence: u32) -> Outcome {
     Outcome::Accepted { sequence, duplicate: false, reverted: sequence == 2 }
 }
 

@@ -29,6 +29,8 @@ mod error_tests;
 pub mod events;
 mod execution;
 mod executor;
+#[cfg(test)]
+mod forked_tests;
 mod handoff;
 mod ingress;
 mod interrupted;

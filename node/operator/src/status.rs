@@ -27,7 +27,7 @@ pub struct RunStatus {
     pub proof: Option<Hash>,
     /// The program that it executes.
     pub program: Felt,
-    /// Why it has stopped, or waits to be executed again.
+    /// Why it has stopped, waits to be executed again, or can't look at transactions.
     pub error: Option<Cause>,
 }
 
@@ -74,7 +74,7 @@ impl Run {
             witness,
             proof,
             program: start.program,
-            error: state.fault.clone().or_else(|| state.interrupted.clone()),
+            error: [&state.fault, &state.interrupted, &state.unable].into_iter().find_map(Clone::clone),
         }
     }
 }

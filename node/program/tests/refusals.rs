@@ -263,7 +263,7 @@ fn a_transaction_in_the_form_of_another_program() {
 fn start_data_with_the_terms_of_another_program() {
     let Workload { mut start, values, .. } = workload(1, 1, 3);
     start.terms = Terms::Contracts(Box::new(ContractTerms {
-        genesis: Hash::default(),
+        origin: Hash::default().into(),
         begins: 0,
         first_block: 1,
         sequencer: ContractId::default(),

@@ -51,7 +51,7 @@ fn operator() -> Operator {
         start.contracts.extend(start.accounts.iter().map(|account| ContractId(account.0)));
         start.contracts.sort_unstable();
         start.terms = Terms::Contracts(Box::new(ContractTerms {
-            genesis: Hash::of(b"genesis"),
+            origin: Hash::of(b"genesis").into(),
             begins: 1,
             first_block: 1,
             sequencer: ContractId(Felt::ONE),

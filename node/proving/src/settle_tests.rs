@@ -41,7 +41,7 @@ fn felt(number: u64) -> Felt {
 fn start() -> ShardStart {
     let contracts = [0xa1, 0xa2].map(|address| ContractId(felt(address))).to_vec();
     let terms = ContractTerms {
-        genesis: Hash::of(b"genesis"),
+        origin: Hash::of(b"genesis").into(),
         begins: 1,
         first_block: 1,
         sequencer: contracts[0],

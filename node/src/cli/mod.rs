@@ -12,6 +12,7 @@
 mod data;
 mod evidence;
 mod failure;
+mod fork;
 mod genesis;
 mod history;
 mod init;

@@ -73,6 +73,9 @@ pub(in crate::cli) struct SettingArgs {
     /// Where an operator's shards of contracts are served to wallets, as Starknet JSON-RPC over HTTP (TCP) [default: nowhere]
     #[arg(long, value_name = "IP:PORT")]
     rpc_listen: Option<String>,
+    /// A Starknet node that is asked about a network from whose blocks shards go on; may be repeated
+    #[arg(long = "fork-node", value_name = "CHAIN=URL")]
+    fork_nodes: Vec<String>,
     /// error, warn, info, debug, trace, or a filter such as info,shardwire=debug [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
@@ -111,6 +114,7 @@ impl SettingArgs {
             .with(Setting::MemoryWatermark, &self.memory_watermark_bytes)
             .with(Setting::MetricsListen, &self.metrics_listen)
             .with(Setting::RpcListen, &self.rpc_listen)
+            .with(Setting::ForkNodes, &self.fork_nodes)
             .with(Setting::LogLevel, &self.log)
             .with(Setting::LogFormat, &self.log_format)
     }

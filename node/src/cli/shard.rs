@@ -2,6 +2,7 @@
 
 use super::{
     failure::Failure,
+    fork::{self, ForkArgs},
     genesis::{self, GenesisArgs, SlotArgs},
     history::{self, HistoryArgs},
     named::{PeerName, ProgramName, ShardName},
@@ -106,6 +107,12 @@ pub(super) enum ShardCommand {
         Example:\n  shardwire shard genesis game/genesis.json"
     )]
     Genesis(GenesisArgs),
+    /// Show what a start request says of a network at a block: the block, its contracts' classes with what they compile to; asks a Starknet node
+    #[command(
+        after_help = "The classes are compiled, as settler and operator will do it; what a shard can't have is refused here, too.\n\n\
+        Example:\n  shardwire shard fork https://node.example.org/rpc/v0_9 0x601d 0x1001 --block 1200345"
+    )]
+    Fork(ForkArgs),
     /// Show the storage address of a contract's variable, or of what a mapping has under keys; needs no node
     #[command(after_help = "Example:\n  shardwire shard slot balances 0x1001")]
     Slot(SlotArgs),
@@ -162,6 +169,7 @@ impl ShardCommand {
             Self::Trace(args) => wait_for(wallet::trace(root, &args)),
             Self::Class(args) => wait_for(wallet::class(root, &args)),
             Self::Genesis(args) => genesis::genesis(&args),
+            Self::Fork(args) => wait_for(fork::fork(&args)),
             Self::Slot(args) => genesis::slot(&args),
         }
     }

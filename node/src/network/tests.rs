@@ -7,7 +7,7 @@ use shardwire_host::{
     names::NoNames,
     testing::{TestClock, host},
 };
-use shardwire_hosted::{Class, Geneses};
+use shardwire_hosted::{Class, Geneses, Grounds};
 use shardwire_model::{ContractId, Felt, Key, Kind, Timestamp};
 use shardwire_peers::session_event;
 use shardwire_program::{Programs, rules};
@@ -66,7 +66,7 @@ async fn router_reading(roles: &[Role], names: Arc<dyn Names>, reload: Reload) -
         let of = WorldIdentity::new("test", first, [identity.peer()], [rules::hash()]).unwrap();
         let ledger = EmbeddedLedger::create_with_backend(InMemoryBackend::new(), &of, &genesis).unwrap();
         let world = EmbeddedWorld::new(ledger, host.clock.clone(), Work::AtOnce);
-        let none = Geneses::new(|_, _| Ok(None), Class::compile);
+        let none = Grounds::from(Geneses::new(|_, _| Ok(None), Class::compile));
         let judge = Arc::new(Judge::new(Arc::new(Idle), Arc::new(none)));
         let day = Duration::from_secs(24 * 60 * 60);
         taken.settler = Some(Settler::resume(host.clone(), Arc::new(world), judge, day).await.unwrap());

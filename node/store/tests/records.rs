@@ -7,7 +7,7 @@
 use redb::{ReadableDatabase as _, ReadableTable as _, TableHandle as _};
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_model::{
-    AccountKey, Call, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Logged, Output, PeerId, SegmentId,
+    AccountKey, Call, ContractId, Entry, EventId, Felt, ForkId, Hash, Key, Kind, Logged, Output, PeerId, SegmentId,
     SessionCall, ShardId, ShardStart, Signature, SignedTransaction, Terms, Timestamp, Transaction, Update,
     finished_selector,
     life::{EntryForm, Part},
@@ -18,9 +18,10 @@ use shardwire_store::{
     RecordKey, Store, SystemDisk, Table,
     records::{
         ACCUSED, ASSIGNED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart,
-        Executed, Figures, HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptCause, KeptEvidence,
-        KeptVerdict, LAYOUT, LEASES, LEASES_SEEN, LeaseKey, LogKey, Manifest, PEERS, RUNS, SignedBytes, SignedEntry,
-        StoredChunk, TRANSACTIONS, TraceLease, VERDICTS, WORDS, WireFelt,
+        Executed, FORK_ANSWERS, FORKS, Figures, ForkAnswerKey, HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES,
+        JOBS, Job, KeptCause, KeptEvidence, KeptFork, KeptVerdict, LAYOUT, LEASES, LEASES_SEEN, LeaseKey, LogKey,
+        MAX_FORK_QUESTION_BYTES, Manifest, PEERS, RUNS, SignedBytes, SignedEntry, StoredChunk, TRANSACTIONS,
+        TraceLease, VERDICTS, WORDS, WireFelt,
     },
 };
 use std::{
@@ -170,6 +171,11 @@ fn samples(path: &Path) -> Samples {
     samples.put(&PEERS, &peer, &Record::default().after(&broke, Timestamp(400_000), &Policy::default()));
     samples.put(&WORDS, &peer, &Listing::Denied);
     samples.put(&RUNS, &peer, &Timestamp(400));
+    let fork = ForkId { chain: Felt::from(5), number: 300, hash: Felt::from(6) };
+    let hash = Hash::of(&fork.to_bytes());
+    samples.put(&FORKS, &hash, &KeptFork { fork, used: 301 });
+    let question = vec![1; MAX_FORK_QUESTION_BYTES];
+    samples.put(&FORK_ANSWERS, &ForkAnswerKey { fork: hash, question }, &WireFelt(Felt::from(7)));
     samples
 }
 

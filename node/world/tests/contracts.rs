@@ -19,7 +19,7 @@ fn contracts(salt: u64, gold: u128, most: u128) -> StartRequest {
     let class = Felt::from(0xc1a55);
     let maximum = |entry: &EntryRequest| Maximum(if entry.key == SWORD { 0 } else { most });
     request.terms = Terms::Contracts(Box::new(ContractTerms {
-        genesis: Hash::of(b"genesis"),
+        origin: Hash::of(b"genesis").into(),
         begins: 1,
         first_block: 1,
         sequencer: ContractId(Felt::ONE),

@@ -3,7 +3,7 @@
 //! [`ShardStart`](crate::ShardStart) is what the World fixes and everybody passes on: contracts by their addresses, entries by their slots. The program looks
 //! things up by their place in ascending lists, so that what isn't listed is provably not, and has keys that don't settle among those that do:
 //! that is [`Start`], and [`ShardStart::for_contracts`](crate::ShardStart::for_contracts) makes it. The program hashes [its felts](Start::to_felts); the commitment to them is in every
-//! output. What the program takes from elsewhere (storage, nonces) is in the commitment of the reads. The genesis file isn't among the felts: the shard's name is a
+//! output. What the program takes from elsewhere (storage, nonces) is in the commitment of the reads. What names the state before isn't among the felts: the shard's name is a
 //! hash of it.
 //!
 //! Bounds are the constants below; [`Start::validate`] refuses what exceeds them.
@@ -171,6 +171,14 @@ pub enum StartError {
     /// The number of the first block is that of the state before it.
     #[error("the first transaction's block can't have the number 0: that is the block of the state before it")]
     Block,
+    /// The first transaction's block isn't after the one that the shard goes on from.
+    #[error("the shard goes on from block {number}, and its first transaction's block has the number {first_block}")]
+    Behind {
+        /// The number of the network's block.
+        number: u64,
+        /// That of the first transaction's.
+        first_block: u64,
+    },
     /// The shard is one of the fixed rules.
     #[error("the start data has no terms of contracts: it is of a shard of rules")]
     Rules,
@@ -187,6 +195,7 @@ impl Coded for StartError {
             Self::Times { .. } => "SW-CONTRACTS-006",
             Self::Block => "SW-CONTRACTS-007",
             Self::Rules => "SW-CONTRACTS-008",
+            Self::Behind { .. } => "SW-CONTRACTS-009",
         }
     }
 
@@ -200,7 +209,7 @@ impl Coded for StartError {
             ),
             Self::Endless(_) => "Add the contract to the list, or name an event of one that is there.".into(),
             Self::Times { .. } => "Give the shard a deadline after its beginning.".into(),
-            Self::Block => "Give the block after the one that the state is of, from 1.".into(),
+            Self::Block | Self::Behind { .. } => "Give the block after the one that the state is of, from 1.".into(),
             Self::Rules => "Ask for the shard with `terms` of contracts, or with the program `rules`.".into(),
         }
     }

@@ -83,7 +83,7 @@ pub use segment::SegmentId;
 pub use session::{SESSION_GAS, SessionCall, SessionHashes};
 pub use slot::{ParseSlotError, Slot};
 pub use start::ShardStart;
-pub use terms::{ContractTerms, Instance, Maximum, Terms};
+pub use terms::{ContractTerms, ForkId, Instance, Maximum, OriginId, Terms};
 pub use transaction::{
     Action, Call, Logged, MAX_INCREMENT, MAX_TRANSACTIONS, ShardTransaction, SignedTransaction, Transaction,
     TransactionError,

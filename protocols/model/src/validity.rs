@@ -142,7 +142,10 @@ impl ShardStart {
             }
         }
         match &self.terms {
-            Terms::Contracts(terms) => Ok(contracts::Start::of(self, terms)?.validate()?),
+            Terms::Contracts(terms) => {
+                terms.validate()?;
+                Ok(contracts::Start::of(self, terms)?.validate()?)
+            }
             Terms::Rules => self.validate_rules(&accounts),
         }
     }

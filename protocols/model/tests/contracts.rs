@@ -2,8 +2,9 @@
 #![allow(missing_docs)]
 
 use shardwire_model::{
-    AccountId, Coded, ContractId, ContractTerms, EntryRequest, EventId, Felt, Hash, Instance, Key, Kind, MAX_CONTRACTS,
-    MAX_ENTRIES, Maximum, PeerId, Selector, ShardId, ShardStart, Slot, StartError, StartRequest, Terms, Timestamp,
+    AccountId, Coded, ContractId, ContractTerms, EntryRequest, EventId, Felt, ForkId, Hash, Instance, Key, Kind,
+    MAX_CONTRACTS, MAX_ENTRIES, Maximum, OriginId, PeerId, Selector, ShardId, ShardStart, Slot, StartError,
+    StartRequest, Terms, Timestamp,
     contracts::{ClassPair, EntryKind, MAX_AMOUNT, MAX_CLASSES, MAX_SCRATCH, Rule, chain_id},
 };
 use std::collections::BTreeSet;
@@ -11,6 +12,9 @@ use std::collections::BTreeSet;
 const BEGINS: u64 = 1_764_460_800;
 /// What is left of the last second counts for nothing.
 const DEADLINE: Timestamp = Timestamp((BEGINS + 600) * 1000 + 999);
+
+const FORK: ForkId =
+    ForkId { chain: Felt::from_hex_unchecked("0x534e5f4d41494e"), number: 3, hash: Felt::from_hex_unchecked("0xb10c") };
 
 fn contract(n: u64) -> ContractId {
     ContractId(n.into())
@@ -28,7 +32,7 @@ fn terms() -> ContractTerms {
     let pair = |n: u64| ClassPair { class_hash: n.into(), compiled_class_hash: (n + 1).into() };
     let instance = |class: u64, rule| Instance { class: class.into(), rule };
     ContractTerms {
-        genesis: Hash::of(b"genesis"),
+        origin: Hash::of(b"genesis").into(),
         begins: BEGINS,
         first_block: 9,
         sequencer: contract(0x5e9),
@@ -242,8 +246,14 @@ fn bounds_are_inclusive() {
 #[test]
 fn a_shard_is_named_by_all_of_its_terms() {
     type Change = fn(&mut ContractTerms);
-    let changes: [Change; 15] = [
-        |it| it.genesis.0[0] ^= 1,
+    let changes: [Change; 20] = [
+        |it| it.origin = Hash::of(b"another genesis").into(),
+        |it| it.origin = FORK.into(),
+        |it| it.origin = ForkId { chain: Felt::TWO, ..FORK }.into(),
+        |it| it.origin = ForkId { number: 4, ..FORK }.into(),
+        |it| it.origin = ForkId { hash: Felt::TWO, ..FORK }.into(),
+        // The same bytes, shared out otherwise.
+        |it| (it.origin, it.begins) = (Hash(FORK.chain.to_bytes_be()).into(), FORK.number),
         |it| it.begins += 1,
         |it| it.first_block += 1,
         |it| (it.begins, it.first_block) = (it.first_block, it.begins),
@@ -276,7 +286,51 @@ fn a_request_in_json_names_its_terms() {
     assert_eq!(json["terms"]["contracts"]["maxima"][0], 5000);
     assert_eq!(json["terms"]["contracts"]["scratch"][0], "0xc1/0x1");
     assert_eq!(serde_json::from_value::<StartRequest>(json.clone()).unwrap(), request());
+    let mut forked = request();
+    with_terms(&mut forked, |it| it.origin = FORK.into());
+    let written = serde_json::to_value(&forked).unwrap();
+    let fork = serde_json::json!({"chain": "0x534e5f4d41494e", "number": 3, "hash": "0xb10c"});
+    assert_eq!(written["terms"]["forked"]["fork"], fork);
+    let mut others = json["terms"]["contracts"].clone();
+    others.as_object_mut().unwrap().remove("genesis");
+    others.as_object_mut().unwrap().insert("fork".into(), fork);
+    assert_eq!(written["terms"]["forked"], others, "all else is the same");
+    assert_eq!(serde_json::from_value::<StartRequest>(written).unwrap(), forked);
     let mut rules = json;
     rules.as_object_mut().unwrap().remove("terms");
     assert_eq!(serde_json::from_value::<StartRequest>(rules).unwrap().terms, Terms::Rules);
+}
+
+#[test]
+fn a_shard_that_begins_from_a_genesis_is_encoded_as_before_there_were_forks() {
+    #[derive(serde::Serialize)]
+    enum Before {
+        #[allow(dead_code, reason = "it has the first number")]
+        Rules,
+        Contracts((Hash, u64, u64, ContractId, Vec<ClassPair>, Vec<Instance>, Vec<Maximum>, Vec<Slot>)),
+    }
+    let ContractTerms { origin, begins, first_block, sequencer, classes, instances, maxima, scratch } = terms();
+    assert_eq!(origin, OriginId::Genesis(Hash::of(b"genesis")));
+    let before =
+        Before::Contracts((Hash::of(b"genesis"), begins, first_block, sequencer, classes, instances, maxima, scratch));
+    let now = postcard::to_allocvec(&Terms::Contracts(Box::new(terms()))).unwrap();
+    assert_eq!(now, postcard::to_allocvec(&before).unwrap());
+    let forked = Terms::Contracts(Box::new(ContractTerms { origin: FORK.into(), ..terms() }));
+    let bytes = postcard::to_allocvec(&forked).unwrap();
+    assert_eq!((bytes[0], now[0]), (2, 1));
+    assert_eq!(postcard::from_bytes::<Terms>(&bytes).unwrap(), forked);
+}
+
+#[test]
+fn a_shard_has_no_block_that_the_network_has() {
+    let mut request = request();
+    for (number, refused) in [(8, false), (9, true), (u64::MAX, true)] {
+        with_terms(&mut request, |it| it.origin = ForkId { number, ..FORK }.into());
+        let validated = request.validate("test", DEADLINE).map(drop);
+        let told = validated.map_err(|error| format!("{} {error}", error.code()));
+        let expected = format!(
+            "SW-CONTRACTS-009 the shard goes on from block {number}, and its first transaction's block has the number 9"
+        );
+        assert_eq!(told, if refused { Err(expected) } else { Ok(()) });
+    }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Areas whose codes peers read, and where.
-const TOLD: [(&str, &str); 28] = [
+const TOLD: [(&str, &str); 30] = [
     ("ADMIN", "a `Failed` to a peer that may not ask that; the others stay with the one that asked"),
     ("ARTEFACT", "a file of the peer's own: as `STORE`"),
     ("CLASS", "a class of the genesis: a `Failed` that answers `start`, a handoff `Decline`, a `Skip`"),
@@ -21,6 +21,10 @@ const TOLD: [(&str, &str); 28] = [
         "a `Failed` that answers `start`, of a shard of contracts; of its run a shard's `error`; of what it read a `Dispute`",
     ),
     ("EXEC", "an operator's run: the cause in an ingress `Refused`, and a shard's `error`"),
+    (
+        "FORK",
+        "a node that can't read the network of a shard: a `Failed` that answers `start`, an ingress `Refused`, a `Skip`, a shard's `error`",
+    ),
     ("HANDSHAKE", "the cause in the handshake's `Refused`"),
     ("LEDGER", "a settler's World: a `Failed`, a `Dispute`, a shard's `error`"),
     ("LIFE", "a step that a shard can't take: a `Failed`, a `Dispute`, an `Abandon`"),
@@ -46,6 +50,7 @@ const TOLD: [(&str, &str); 28] = [
     ("REFUSED", "the outcome in an ingress `Receipt`"),
     ("SETTLE", "a `Dispute`: the proof is of something else than the World's shard"),
     ("SETTLER", "a settler: a `Skip`, a `Dispute`, a `Failed`, a shard's `error`"),
+    ("STARKNET", "a node whose network doesn't answer: as `FORK`"),
     ("START", "a `Failed` that answers `start`"),
     ("STORE", "the peer's own disk: an ingress `Refused`, an `Abandon`, a `Failed`, a shard's `error`"),
     ("VERIFY", "a `Dispute`: the bytes prove nothing"),
@@ -63,12 +68,11 @@ fn rules() -> Vec<String> {
 }
 
 /// Areas that no peer is told: the command line's, the client's, a file's, an address', this peer's own opinion of others.
-const KEPT: [&str; 21] = [
+const KEPT: [&str; 19] = [
     "CLI",
     "CLIENT",
     "DATA",
     "EVIDENCE",
-    "FORK",
     "GENESIS",
     "IDENTITY",
     "INIT",
@@ -79,7 +83,6 @@ const KEPT: [&str; 21] = [
     "REQUEST",
     "RPC",
     "SIGNED",
-    "STARKNET",
     "STDOUT",
     "TRANSPORT",
     "TX",
@@ -88,12 +91,13 @@ const KEPT: [&str; 21] = [
 ];
 
 /// Codes whose words aren't those of an error of their own.
-const OTHER_WORDS: [(&str, &str); 14] = [
+const OTHER_WORDS: [(&str, &str); 15] = [
     ("SW-ADMIN-001", "peer … may not control this node"),
     ("SW-ADMIN-004", "the response answers another request (a rule, chapter 7)"),
     ("SW-ARTEFACT-001", "can't … …: … (a file, and the system's reason)"),
     ("SW-HANDSHAKE-004", "a reason of the peer's own"),
     ("SW-NATIVE-017", "contracts … and … both keep sessions, and a shard has one at most"),
+    ("SW-NATIVE-020", "the state that the shard began from can't be read: …"),
     ("SW-READY-001", "peers up to tier … are refused"),
     ("SW-READY-002", "no settler to work with is connected"),
     ("SW-READY-003", "no operator to work with is connected"),

@@ -34,7 +34,7 @@ fn made(seed: u64) -> Made {
     let values: Vec<Felt> = start.entries.iter().map(|entry| value(entry.slot())).collect();
     let (genesis, name) = (dungeon.genesis().to_vec(), format!("{}.json", Hash::of(dungeon.genesis())));
     let read = move |path: &Path, _| Ok((path == Path::new(&name)).then(|| genesis.clone()));
-    let program = Contracts::new(Arc::new(Geneses::new(read, compile)));
+    let program = Contracts::new(Arc::new(Geneses::new(read, compile).into()));
     let mut admission = program.admission(start.clone(), &values).unwrap();
     let (mut log, mut refused) = (Vec::new(), Vec::new());
     for (it, time) in played.sign(&start).unwrap().into_iter().zip(BEGINS..) {

@@ -129,7 +129,7 @@ impl Prepared {
             end_event: EventId { from: world, selector: finished_selector() },
             entries: settled.iter().map(|it| it.entry).collect(),
             terms: Terms::Contracts(Box::new(ContractTerms {
-                genesis: Hash::of(&self.genesis),
+                origin: Hash::of(&self.genesis).into(),
                 begins,
                 first_block: FIRST_BLOCK,
                 sequencer: ContractId(Felt::ONE),

@@ -51,7 +51,7 @@ impl Shard {
         let request = prepared.request(game, shardwire_contracts::hash(), OPERATOR, BEGINS);
         let genesis = prepared.genesis;
         let read = move |path: &Path, _| Ok((path == Path::new(&name)).then(|| genesis.clone()));
-        let program = Contracts::new(Arc::new(Geneses::new(read, Class::compile)));
+        let program = Contracts::new(Arc::new(Geneses::new(read, Class::compile).into()));
         let world: BTreeMap<(ContractId, Key), Felt> =
             prepared::world(game).storage.iter().map(|it| ((it.contract, it.key), it.value)).collect();
         let asked: BTreeMap<(ContractId, Key), u128> =

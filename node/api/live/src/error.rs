@@ -155,6 +155,6 @@ mod tests {
         );
         let kinds = errors.map(|error| Refusal::from(error).kind());
         assert_eq!(kinds, [Kind::Past, Kind::Duplicate, Kind::Rule, Kind::Unavailable]);
-        assert_eq!(unreadable(GroundError("gone".into())).kind(), Kind::Unavailable);
+        assert_eq!(unreadable(GroundError::new("gone")).kind(), Kind::Unavailable);
     }
 }

@@ -164,9 +164,9 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// What an error of the room that executes is to a wallet.
+    /// What an error of the room that executes is to a wallet: as others are told it.
     pub fn new(kind: RefusalKind, error: &impl Coded) -> Self {
-        Self { kind, code: error.code(), reason: error.to_string(), next_step: error.next_step(), signed: Vec::new() }
+        Self { kind, code: error.code(), reason: error.told(), next_step: error.next_step(), signed: Vec::new() }
     }
 
     /// The same with the operator's signed refusal.

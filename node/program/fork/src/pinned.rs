@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shardwire_model::{Coded, Felt, felt};
+use shardwire_model::{Coded, Felt, ForkId, felt};
 use shardwire_starknet::{Rpc, RpcError};
 
 /// Which block is wanted.
@@ -87,6 +87,12 @@ struct Block {
 }
 
 impl Pinned {
+    /// What names it in the start of a shard.
+    #[must_use]
+    pub const fn id(&self) -> ForkId {
+        ForkId { chain: self.chain, number: self.number, hash: self.hash }
+    }
+
     /// Asks which block that is.
     ///
     /// # Errors

@@ -15,8 +15,8 @@ use std::{
 };
 
 fn program(budget_bytes: u64) -> Contracts {
-    static GENESES: LazyLock<Arc<crate::Geneses>> = LazyLock::new(|| Arc::new(dungeon::geneses()));
-    Contracts::with_budget(GENESES.clone(), budget_bytes)
+    static GROUNDS: LazyLock<Arc<crate::Grounds>> = LazyLock::new(|| Arc::new(dungeon::geneses().into()));
+    Contracts::with_budget(GROUNDS.clone(), budget_bytes)
 }
 
 /// An operator's two halves: what enters, and the replay behind it.

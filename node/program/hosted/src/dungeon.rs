@@ -3,16 +3,16 @@
 use crate::Geneses;
 use shardwire_contracts::sessions;
 use shardwire_model::{
-    AccountId, AccountKey, ContractId, ContractTerms, EntryRequest, EventId, Felt, Hash, Instance, Invoke, Key, Kind,
-    Maximum, PeerId, ResourceBounds, Selector, SessionCall, ShardStart, Signature, Slot, StartRequest, Terms,
+    AccountId, AccountKey, ContractId, ContractTerms, EntryRequest, EventId, Felt, ForkId, Hash, Instance, Invoke, Key,
+    Kind, Maximum, PeerId, ResourceBounds, Selector, SessionCall, ShardStart, Signature, Slot, StartRequest, Terms,
     Timestamp,
     contracts::{ClassPair, Rule},
     starknet_keccak,
 };
-use shardwire_native::{Class, ClassError};
+use shardwire_native::{Class, ClassError, Genesis};
 use std::{
     path::{Path, PathBuf},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
 };
 
 /// When the shard begins, in seconds since the Unix epoch.
@@ -113,6 +113,43 @@ pub fn geneses() -> Geneses {
     Geneses::new(|name, _| Ok(file(name)), compile)
 }
 
+/// A block of a network that has these contracts.
+pub const BLOCK: ForkId = ForkId {
+    chain: Felt::from_hex_unchecked("0x534e5f44554e47454f4e"),
+    number: 41,
+    hash: Felt::from_hex_unchecked("0xb10c41"),
+};
+
+/// The state that the genesis file describes.
+///
+/// # Panics
+/// If the game's classes don't compile: the tests of this crate would show it.
+#[must_use]
+pub fn state() -> Arc<Genesis> {
+    let found = geneses().find(Hash::of(genesis().as_bytes()));
+    found.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The class files, by the hashes of the classes.
+#[must_use]
+pub fn class_files() -> Vec<(Felt, Vec<u8>)> {
+    pairs().iter().zip(FILES).map(|(pair, (_, file))| (pair.class_hash, file.to_vec())).collect()
+}
+
+/// The same shard as of [`shard`], but that it goes on from a network at a block with this number, and not before that.
+///
+/// # Panics
+/// As [`shard`].
+#[must_use]
+pub fn forked(operator: PeerId, block: ForkId) -> (ShardStart, Vec<Felt>) {
+    let mut request = request(operator);
+    if let Terms::Contracts(terms) = &mut request.terms {
+        (terms.origin, terms.first_block) = (block.into(), block.number + 1);
+    }
+    let start = request.validate("test", Timestamp(DEADLINE * 1_000));
+    (start.unwrap_or_else(|error| panic!("{error}")), shard(operator).1)
+}
+
 /// The request of a shard in which both purses, with 50 gold each, and Anna's experience settle.
 ///
 /// # Panics
@@ -141,7 +178,7 @@ pub fn request(operator: PeerId) -> StartRequest {
             entry(Kind::Counter, WORLD, key("xp", &[ANNA]), 0),
         ],
         terms: Terms::Contracts(Box::new(ContractTerms {
-            genesis: Hash::of(genesis().as_bytes()),
+            origin: Hash::of(genesis().as_bytes()).into(),
             begins: BEGINS,
             first_block: 1,
             sequencer: contract(0x5e9),

@@ -1,7 +1,7 @@
 //! What a settler looks at before a shard of contracts starts and before it ends: the genesis, its classes, and what a run read.
 
 use crate::{
-    Class, Geneses, MAX_KEPT_CLASSES,
+    Class, Geneses, Grounds, MAX_KEPT_CLASSES,
     dungeon::{self, ANNA, BERT, GOLD, WORLD},
 };
 use shardwire_model::{
@@ -17,21 +17,21 @@ use std::{
     },
 };
 
-static GENESES: LazyLock<Geneses> = LazyLock::new(dungeon::geneses);
+static GROUNDS: LazyLock<Grounds> = LazyLock::new(|| dungeon::geneses().into());
 
 fn shard() -> (ShardStart, Vec<Felt>) {
     dungeon::shard(PeerId([7; 32]))
 }
 
 fn opened(start: &ShardStart) -> Box<dyn Origin> {
-    GENESES.open(start).unwrap().expect("a shard of contracts has an origin")
+    GROUNDS.open(start).unwrap().expect("a shard of contracts has an origin")
 }
 
 /// What is said to start data that is changed like this: that it is refused.
 fn refused(change: impl FnOnce(&mut ShardStart)) -> String {
     let mut start = shard().0;
     change(&mut start);
-    match GENESES.open(&start) {
+    match GROUNDS.open(&start) {
         Err(OriginError::Refused(error)) => format!("{} {error}", error.code()),
         other => panic!("not refused: {other:?}"),
     }
@@ -44,7 +44,7 @@ fn terms(start: &mut ShardStart, change: impl FnOnce(&mut ContractTerms)) {
 
 /// What a settler with such a folder lacks: it says nothing about the shard.
 fn lacks(read: impl Fn(&Path) -> io::Result<Option<Vec<u8>>> + Send + Sync + 'static) -> String {
-    match Geneses::new(move |name, _| read(name), Class::compile).open(&shard().0) {
+    match Grounds::from(Geneses::new(move |name, _| read(name), Class::compile)).open(&shard().0) {
         Err(OriginError::Unable(error)) => format!("{} {error}", error.code()),
         other => panic!("nothing is lacking: {other:?}"),
     }
@@ -63,7 +63,7 @@ fn an_origin_has_what_the_genesis_file_says() {
 #[test]
 fn a_shard_of_rules_has_no_origin_and_programs_go_with_their_terms() {
     let mut rules = ShardStart { terms: Terms::Rules, program: Felt::ONE, ..shard().0 };
-    assert!(GENESES.open(&rules).unwrap().is_none());
+    assert!(GROUNDS.open(&rules).unwrap().is_none());
     let program = crate::hash();
     let text = |program: Felt| {
         format!(
@@ -73,7 +73,7 @@ fn a_shard_of_rules_has_no_origin_and_programs_go_with_their_terms() {
     assert_eq!(refused(|start| start.terms = Terms::Rules), text(program));
     assert_eq!(refused(|start| start.program = Felt::ONE), text(Felt::ONE));
     rules.program = program;
-    let next = GENESES.open(&rules).unwrap_err().next_step();
+    let next = GROUNDS.open(&rules).unwrap_err().next_step();
     assert_eq!(
         next,
         "Name the program that goes with the request's `terms`: `contracts` with terms of contracts, `rules` without."
@@ -120,7 +120,7 @@ fn bytecode_beside_a_class_is_never_believed() {
     let opened = |genesis: String| {
         let hash = Hash::of(genesis.as_bytes());
         let mut start = shard().0;
-        terms(&mut start, |it| it.genesis = hash);
+        terms(&mut start, |it| it.origin = hash.into());
         let read = move |name: &Path, _| {
             if name == Path::new(&format!("{hash}.json")) {
                 Ok(Some(genesis.clone().into_bytes()))
@@ -128,7 +128,7 @@ fn bytecode_beside_a_class_is_never_believed() {
                 Ok(dungeon::file(name))
             }
         };
-        Geneses::new(read, Class::compile).open(&start)
+        Grounds::from(Geneses::new(read, Class::compile)).open(&start)
     };
     assert!(opened(with(&casm("account.sierra.json"))).unwrap().is_some());
     let error = opened(with(&casm("gold.sierra.json"))).unwrap_err();

@@ -1,10 +1,11 @@
 //! The program, for a node's list of programs.
 
 use crate::{
-    Geneses, Segments,
-    admission::ContractsAdmission,
+    Grounds, Segments,
+    admission::{ContractsAdmission, checked},
     budget::{Meters, ShardBudget},
     geneses::is_of_this_machine,
+    grounds::Found,
 };
 use shardwire_contracts::{Class, ReplayError, Spent, cost::PROVER_BYTES, tree};
 use shardwire_model::{Coded, ContractId, Felt, Key, Logged, ShardStart, StartError, Terms};
@@ -17,36 +18,60 @@ const NAME: &str = "contracts";
 /// The program of real Starknet contracts. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Contracts {
-    geneses: Arc<Geneses>,
+    grounds: Arc<Grounds>,
     meters: Arc<Meters>,
     /// Bytes of a prover's memory that a proof may take.
     budget_bytes: u64,
 }
 
 impl Contracts {
-    /// The program, with these genesis files. What is added to them later is found, too.
+    /// The program, with these states that shards begin from. What is added to them later is found, too.
     #[must_use]
-    pub fn new(geneses: Arc<Geneses>) -> Self {
-        Self::with_budget(geneses, PROVER_BYTES)
+    pub fn new(grounds: Arc<Grounds>) -> Self {
+        Self::with_budget(grounds, PROVER_BYTES)
     }
 
     /// The same, for provers of which a proof may take so many bytes of memory.
     #[must_use]
-    pub fn with_budget(geneses: Arc<Geneses>, budget_bytes: u64) -> Self {
-        Self { geneses, meters: Arc::default(), budget_bytes }
+    pub fn with_budget(grounds: Arc<Grounds>, budget_bytes: u64) -> Self {
+        Self { grounds, meters: Arc::default(), budget_bytes }
     }
 
-    /// A shard before its first transaction. Reads and compiles its genesis where no other shard has it: call it on a thread that may wait.
+    /// A shard before its first transaction. Reads and compiles what it begins from where no other shard has it: call it on a thread that may wait.
     ///
     /// # Errors
-    /// [`ExecuteError::Terms`], [`ExecuteError::Start`]; [`ExecuteError::Other`] if the genesis isn't here or isn't what the start data says;
+    /// [`ExecuteError::Terms`], [`ExecuteError::Start`]; [`ExecuteError::Other`] if what it begins from isn't here or isn't what the start data says;
     /// [`ExecuteError::Unable`] if this machine can't read it.
     pub fn open(&self, start: &ShardStart, values: &[Felt]) -> Result<Native, ExecuteError> {
+        Ok(self.begun(start, values)?.native)
+    }
+
+    /// The same, to show it to visitors: what they ask for leaves room for the shard.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_shown(&self, start: &ShardStart, values: &[Felt]) -> Result<Native, ExecuteError> {
+        let Opened { native, found } = self.begun(start, values)?;
+        Ok(match found.forked {
+            Some(forked) => native.over(forked.shown()),
+            None => native,
+        })
+    }
+
+    fn begun(&self, start: &ShardStart, values: &[Felt]) -> Result<Opened, ExecuteError> {
         let Terms::Contracts(terms) = &start.terms else { return Err(ExecuteError::Terms { program: NAME }) };
         let ordered = start.for_contracts().map_err(StartError::from)?;
-        let genesis = self.geneses.find(terms.genesis).map_err(|error| cannot(error.is_of_this_machine(), error))?;
-        Native::open(genesis, &ordered, values).map_err(|error| cannot(is_of_this_machine(&error), error))
+        let found = self.grounds.begin(terms, &ordered).map_err(|error| cannot(error.is_of_this_machine(), error))?;
+        let native = Native::open(found.ground.clone(), &ordered, values);
+        let native = native.map_err(|error| cannot(is_of_this_machine(&error), error))?;
+        Ok(Opened { native, found })
     }
+}
+
+/// A shard before its first transaction, and what it begins from.
+pub(crate) struct Opened {
+    pub(crate) native: Native,
+    pub(crate) found: Found,
 }
 
 /// Why a shard can't be executed: because of what it is, or because of this machine.
@@ -119,10 +144,10 @@ impl Program for Contracts {
     }
 
     fn admission(&self, start: ShardStart, values: &[Felt]) -> Result<Box<dyn Admission>, ExecuteError> {
-        let native = self.open(&start, values)?;
-        let opening = Spent::before(native.start(), &classes(&native)?);
+        let opened = self.begun(&start, values)?;
+        let opening = Spent::before(opened.native.start(), &classes(&opened.native)?);
         let budget = ShardBudget::new(opening, self.meters.of(start.shard), self.budget_bytes);
-        Ok(Box::new(ContractsAdmission::new(start, native, budget)))
+        Ok(Box::new(ContractsAdmission::new(start, opened, budget)))
     }
 
     fn execute(

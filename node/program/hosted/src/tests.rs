@@ -1,7 +1,7 @@
 //! A shard of the dungeon's contracts, from its genesis file to the output of its run; and what can be wrong with a genesis file.
 
 use crate::{
-    Contracts, Geneses, GenesisFileError, MAX_GENESES,
+    Contracts, Geneses, GenesisFileError, Grounds, MAX_GENESES,
     dungeon::{self, ANNA, BEGINS, BERT, DEADLINE, GOLD, WORLD},
 };
 use shardwire_model::{
@@ -18,8 +18,8 @@ use std::{
 
 /// The program with the dungeon's genesis.
 fn program() -> Contracts {
-    static GENESES: LazyLock<Arc<Geneses>> = LazyLock::new(|| Arc::new(dungeon::geneses()));
-    Contracts::new(GENESES.clone())
+    static GROUNDS: LazyLock<Arc<Grounds>> = LazyLock::new(|| Arc::new(dungeon::geneses().into()));
+    Contracts::new(GROUNDS.clone())
 }
 
 fn shard() -> (ShardStart, Vec<Felt>) {
@@ -204,7 +204,7 @@ fn a_shard_that_cannot_be_executed_here_is_refused_before_anything_is_accepted()
         assert!(!error.is_of_this_machine(), "{error}");
         format!("{} {error}", error.code())
     };
-    let none = Contracts::new(Arc::new(Geneses::new(|_, _| Ok(None), Class::compile)));
+    let none = Contracts::new(Arc::new(Geneses::new(|_, _| Ok(None), Class::compile).into()));
     let hash = Hash::of(dungeon::genesis().as_bytes());
     assert_eq!(refused(&none, &start, &values), format!("SW-PROGRAM-004 genesis {hash} isn't here"));
     let rules = ShardStart { terms: Terms::Rules, ..start.clone() };

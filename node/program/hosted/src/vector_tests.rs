@@ -64,7 +64,7 @@ fn the_shard_of_contracts_that_is_kept_is_what_its_request_and_its_run_make_it()
         .iter()
         .map(|(transaction, time)| Logged { transaction: transaction.clone(), time: *time, reverted: false })
         .collect();
-    let program = Contracts::new(Arc::new(dungeon::geneses()));
+    let program = Contracts::new(Arc::new(dungeon::geneses().into()));
     let run = program.execute(&start, &values, &mut log.into_iter(), &mut |_| Ok(())).unwrap();
     assert_eq!(Reads::from_felts(&ordered, &run.reads).unwrap().commitment(&ordered), run.output.reads);
     let steps: Vec<_> =

@@ -35,15 +35,55 @@ pub trait Ground: Send + Sync + fmt::Debug {
 
 /// The state that a shard began from can't be read at the moment, which says nothing about the transaction that asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the state that the shard began from can't be read: {0}")]
-pub struct GroundError(pub String);
+#[error("the state that the shard began from can't be read: {why}")]
+pub struct GroundError {
+    why: String,
+    code: &'static str,
+    next_step: String,
+    is_absent: bool,
+}
+
+impl GroundError {
+    /// The code of one that has no other.
+    const CODE: &'static str = "SW-NATIVE-020";
+
+    /// That it can't be read, for this reason.
+    #[must_use]
+    pub fn new(why: impl Into<String>) -> Self {
+        let next_step = "Submit the transaction again; if this lasts, look at what the operator reads the state from.";
+        Self { why: why.into(), code: Self::CODE, next_step: next_step.into(), is_absent: false }
+    }
+
+    /// That it can't be read because of this, whose code and next step it has.
+    #[must_use]
+    pub fn of(error: &impl Coded) -> Self {
+        Self { why: error.to_string(), code: error.code(), next_step: error.next_step(), is_absent: false }
+    }
+
+    /// The same: it could be read, and who asked doesn't wait for that.
+    #[must_use]
+    pub fn absent(self) -> Self {
+        Self { is_absent: true, ..self }
+    }
+
+    /// Whether it could be read, and who asked doesn't wait for that.
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        self.is_absent
+    }
+}
 
 impl Coded for GroundError {
     fn code(&self) -> &'static str {
-        "SW-NATIVE-020"
+        self.code
     }
 
     fn next_step(&self) -> String {
-        "Submit the transaction again; if this lasts, look at what the operator reads the state from.".into()
+        self.next_step.clone()
+    }
+
+    fn told(&self) -> String {
+        // Where a node reads a network is its own people's business.
+        "the state that the shard began from can't be read at the moment".into()
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! - [`Class`]: a Sierra class, compiled here; what it may use, and what a shard refuses.
 //! - [`Genesis`]: the file that a shard of contracts is started with.
-//! - [`Ground`]: what the state was before the first transaction. A genesis is one; a network at a block can be another.
+//! - [`Ground`]: what the state was before the first transaction. A genesis is one; a network at a block is another ([`Forked`]).
 //! - [`Native`]: the state now, its receipts, and questions to it ([`call`](Native::call), [`simulate`](Native::simulate)).
 //! - [`Outcome`]: all that an execution found; its [`tree`](Outcome::tree) is what the program replays and proves.
 //!
@@ -31,6 +31,7 @@ mod class;
 mod constants;
 mod execute;
 mod fit;
+mod forked;
 mod genesis;
 mod ground;
 mod json;
@@ -48,6 +49,7 @@ mod work;
 pub use class::{Class, ClassError, Compiled, compile};
 pub use constants::starknet_version;
 pub use fit::fit;
+pub use forked::{Forked, Networks};
 pub use genesis::{Genesis, GenesisError};
 pub use ground::{Ground, GroundError};
 pub use native::{Change, Checked, Native};

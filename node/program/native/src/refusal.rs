@@ -336,4 +336,11 @@ impl Coded for Refusal {
             }
         }
     }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Ground(error) => error.told(),
+            _ => self.to_string(),
+        }
+    }
 }

@@ -37,7 +37,7 @@ impl Shards for One {
 /// A door with the dungeon behind it: its address, and the shard.
 async fn opened() -> (String, ShardId) {
     let (start, values) = dungeon::shard(PeerId([7; 32]));
-    let native = Contracts::new(Arc::new(dungeon::geneses())).open(&start, &values).unwrap();
+    let native = Contracts::new(Arc::new(dungeon::geneses().into())).open(&start, &values).unwrap();
     let chain = Arc::new(InMemory::new(native, SetWall::at(Timestamp(BEGINS * 1_000))));
     let door = ServedDoor::open(Settings::recommended()).await.unwrap();
     let address = door.address();

@@ -208,7 +208,7 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldContents>, report
             }
         }
     }
-    start::shards(folder.claim.paths(), store, &lives, report).map_err(super::boxed)?;
+    start::shards(folder.claim.paths(), &folder.config, store, &lives, report).map_err(super::boxed)?;
     artefacts::chunks(folder, store, &lives, report).map_err(super::boxed)?;
     let proofs = artefacts::proofs(folder, report);
     for (id, job) in store.all(&JOBS).map_err(super::boxed)? {

@@ -4,11 +4,19 @@
 //! looked at whether this user could.
 
 use super::{Report, STORE};
-use crate::{config::FolderContents, offline::Folder, programs, proofs::Proofs, world};
+use crate::{
+    config::{Config, FolderContents},
+    forks::{self, Kept},
+    offline::Folder,
+    programs,
+    proofs::Proofs,
+    world,
+};
 use shardwire_data::{DataPaths, world::WorldFileError};
+use shardwire_fork::ForkError;
 use shardwire_hosted::Contracts;
 use shardwire_model::{
-    Role, SegmentId,
+    Coded as _, Role, SegmentId,
     life::{Life, Part},
 };
 use shardwire_operator::examine;
@@ -62,18 +70,29 @@ fn lacks_world(folder: &Folder) -> bool {
 /// The open shards of an operator, each of which is taken up.
 pub(super) fn shards(
     paths: &DataPaths,
+    config: &Config,
     store: &Store,
     lives: &BTreeMap<Part, Life>,
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    let geneses = programs::geneses(paths, Arc::new(SystemDisk), &Proofs::of_program());
-    let programs = programs::with(Contracts::new(geneses));
+    let proofs = Proofs::of_program();
+    let geneses = programs::geneses(paths, Arc::new(SystemDisk), &proofs);
+    // No network is asked: what was read of one is in the folder.
+    let kept = Kept::new(paths, Arc::new(SystemDisk), store.clone());
+    let forks = forks::kept(&config.fork_nodes, kept, &proofs);
+    let programs = programs::with(Contracts::new(programs::grounds(geneses, Some(Arc::new(forks)))));
     for (shard, assignment) in store.all(&ASSIGNMENTS)? {
         let life = lives.get(&Part::of(SegmentId::first(shard), Role::Operator));
         // A shard that is over isn't replayed; one of an older layout is aborted.
         let goes_on = life.is_some_and(|life| !life.is_over()) && !assignment.start.is_outdated();
-        if goes_on && let Err(error) = examine(store, &programs, &assignment) {
-            report.error(STORE, &error);
+        if !goes_on {
+            continue;
+        }
+        match examine(store, &programs, &assignment) {
+            // A node would ask for it.
+            Err(error) if error.code() == ForkError::Nobody.code() => {}
+            Err(error) => report.error(STORE, &error),
+            Ok(_) => {}
         }
     }
     Ok(())

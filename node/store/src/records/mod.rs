@@ -26,8 +26,8 @@ mod settler;
 
 use crate::{Layout, RecordKey, StoreError};
 pub use node::{
-    ACCUSED, EVIDENCE, EVIDENCE_PART_BYTES, EntryKey, EvidenceKey, EvidencePart, HISTORY, KeptEvidence, PEERS, RUNS,
-    SignedEntry, WORDS, history_of,
+    ACCUSED, EVIDENCE, EVIDENCE_PART_BYTES, EntryKey, EvidenceKey, EvidencePart, FORK_ANSWERS, FORKS, ForkAnswerKey,
+    HISTORY, KeptEvidence, KeptFork, MAX_FORK_QUESTION_BYTES, PEERS, RUNS, SignedEntry, WORDS, history_of,
 };
 pub use operator::{
     ASSIGNED, ASSIGNMENTS, Assignment, EXECUTIONS, Executed, LEASES, LogKey, StoredChunk, TRANSACTIONS, TraceLease,

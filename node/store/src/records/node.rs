@@ -1,10 +1,10 @@
 //! What a node remembers whatever its roles are: what it has signed, and what it knows of its peers.
 
-use super::SignedBytes;
+use super::{SignedBytes, WireFelt};
 use crate::{Migration, RecordKey};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
-    Hash, PeerId, Role, ShardId, Timestamp,
+    ForkId, Hash, PeerId, Role, ShardId, Timestamp,
     life::{EntryForm, Part},
 };
 use shardwire_reputation::{Listing, Record};
@@ -22,6 +22,10 @@ tables! {
     WORDS: PeerId => Listing = ("node.words", 1);
     /// When the last run of this node's key began, as peers were told.
     RUNS: PeerId => Timestamp = ("node.runs", 1);
+    /// The blocks of networks of which answers are kept, by the hash of what names them.
+    FORKS: Hash => KeptFork = ("node.forks", 1);
+    /// What networks answered about those blocks.
+    FORK_ANSWERS: ForkAnswerKey => WireFelt = ("node.fork_answers", 1);
 }
 
 /// The place of an entry among all histories.
@@ -132,5 +136,37 @@ impl RecordKey for EntryKey {
         let segment = u32::from_be_bytes(segment.try_into().ok()?);
         let part = Part { shard: ShardId::from_bytes(shard)?, segment, role, job };
         Some(Self { part, number: u32::from_be_bytes(number.try_into().ok()?) })
+    }
+}
+
+/// A block of a network of which answers are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptFork {
+    /// Which block it is.
+    pub fork: ForkId,
+    /// When it was opened last: the largest number of all is that of the latest.
+    pub used: u64,
+}
+
+/// The key of what a network answered about a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForkAnswerKey {
+    /// The hash of what names the block.
+    pub fork: Hash,
+    /// What was asked, at most [`MAX_FORK_QUESTION_BYTES`].
+    pub question: Vec<u8>,
+}
+
+/// Most bytes of a question: its kind, a contract and a slot.
+pub const MAX_FORK_QUESTION_BYTES: usize = 65;
+
+impl RecordKey for ForkAnswerKey {
+    fn to_bytes(&self) -> Vec<u8> {
+        [&self.fork.0[..], &self.question].concat()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (fork, question) = bytes.split_at_checked(32)?;
+        let is_question = (1..=MAX_FORK_QUESTION_BYTES).contains(&question.len());
+        Some(Self { fork: Hash::from_bytes(fork)?, question: question.to_vec() }).filter(|_| is_question)
     }
 }

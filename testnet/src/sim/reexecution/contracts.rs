@@ -49,7 +49,7 @@ impl Contracts {
         claimed: &Output,
     ) -> Option<Output> {
         match &start.terms {
-            Terms::Contracts(terms) if terms.genesis == self.hash => {}
+            Terms::Contracts(terms) if terms.origin == self.hash.into() => {}
             Terms::Contracts(_) | Terms::Rules => return None,
         }
         let run = (start.shard, claimed.before, claimed.transactions);

@@ -7,7 +7,7 @@ use crate::{
 };
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
 use shardwire_fork::{Fork, InMemory as Kept, Network, PinError, Pinned, Wanted};
-use shardwire_model::{Coded as _, ContractId, Felt, Key};
+use shardwire_model::{Coded as _, ContractId, Felt, ForkId, Key};
 use shardwire_native::{Checked, Class, Ground as _, Native};
 use shardwire_rpc::Chain as _;
 use shardwire_starknet::{Call, Rpc, add_invoke};
@@ -19,9 +19,9 @@ fn pay(to: Felt, amount: u64) -> Call {
     Call { to: ContractId(GOLD.into()), selector: shardwire_model::Selector(dungeon::selector("transfer")), calldata }
 }
 
-fn fork(rpc: &Rpc, block: Felt) -> Fork {
-    let network = Network::new(rpc.clone(), block, Handle::current(), ChaCha8Rng::seed_from_u64(7));
-    Fork::new(block, network, Kept::default(), Class::compile)
+fn fork(rpc: &Rpc, block: ForkId) -> Fork {
+    let network = Network::new(block, [rpc.clone()], Handle::current(), ChaCha8Rng::seed_from_u64(7));
+    Fork::open(block, network, Box::new(Kept::default()), Arc::new(Class::compile)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -40,7 +40,7 @@ async fn a_shard_begins_from_a_block_of_another() {
     assert_eq!(Pinned::find(&rpc, Wanted::Hash(pinned.hash)).await.unwrap(), pinned);
     assert_eq!(Pinned::find(&rpc, Wanted::Latest).await.unwrap().number, FIRST_BLOCK + 1);
 
-    let fork = Arc::new(fork(&rpc, pinned.hash));
+    let fork = Arc::new(fork(&rpc, pinned.id()));
     let of = fork.clone();
     // After the first payment, and before the second.
     let (mine, yours, nonce, classes) = spawn_blocking(move || {
@@ -79,7 +79,8 @@ async fn a_block_that_is_not_there_is_told_when_it_is_asked_for_and_when_it_has_
     let error = Pinned::find(&rpc, Wanted::Number(FIRST_BLOCK + 9)).await.unwrap_err();
     assert!(matches!(error, PinError::Rpc(_)), "{error}");
     assert_eq!((error.code(), error.to_string().contains("Block not found")), ("SW-STARKNET-007", true), "{error}");
-    let fork = fork(&rpc, Felt::from(0x90e));
+    let chain = rpc.chain_id().await.unwrap();
+    let fork = fork(&rpc, ForkId { chain, number: FIRST_BLOCK, hash: Felt::from(0x90e) });
     let error = spawn_blocking(move || fork.nonce_at(ContractId(GOLD.into())).unwrap_err()).await.unwrap();
     assert!(error.to_string().contains("doesn't know block 0x90e (any more)"), "{error}");
 }

@@ -52,7 +52,7 @@ pub(super) fn fixed(start: &Start) -> ShardStart {
     };
     let scratch = start.entries.iter().filter(|entry| entry.kind == EntryKind::Scratch);
     let terms = ContractTerms {
-        genesis: Hash::of(b"none"),
+        origin: Hash::of(b"none").into(),
         begins: start.begins,
         first_block: start.first_block,
         sequencer: contract(start.sequencer),
