@@ -3,7 +3,7 @@
 //! [`Chains`] watches what enters the shards, and so has the state of each after what is durable, and its journal. A transaction that comes through the door
 //! goes the way of all others, through the operator's log; the wallet gets the operator's signed receipt with its answer.
 //!
-//! Bound: [`MAX_CHAINS`]. Beyond it, those are let go of that are over.
+//! Bound: [`MAX_CHAINS`]. Beyond it, those are let go of that are over; and when they hold as many networks at a block as may be.
 
 use shardwire_hosted::Contracts;
 use shardwire_live::{Live, LiveChain, LiveError, Log, refused};
@@ -45,10 +45,20 @@ impl Chains {
         Self { contracts, clock, operator: Arc::default(), chains: RwLock::default() }
     }
 
+    /// Lets go of the shards that are over, and so of what they began from.
+    pub(crate) fn let_go(&self) {
+        let_go(&mut self.chains.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Has this operator take what wallets submit.
     pub(crate) fn serve(&self, operator: &Arc<Operator>) {
         let _ = self.operator.set(Arc::downgrade(operator));
     }
+}
+
+/// Lets go of the shards that are over.
+fn let_go(chains: &mut BTreeMap<ShardId, Arc<LiveChain<OperatorLog>>>) {
+    chains.retain(|_, chain| !matches!(chain.stage(), Stage::Settled | Stage::Aborted));
 }
 
 impl Watch for Chains {
@@ -57,13 +67,13 @@ impl Watch for Chains {
             return None;
         }
         // If it can't be opened the operator doesn't run it either, and says why.
-        let native = self.contracts.open(start, values).ok()?;
+        let native = self.contracts.open_shown(start, values).ok()?;
         let live = Arc::new(Live::new(native, self.clock.clone()));
         let log = OperatorLog { shard: start.shard, operator: self.operator.clone() };
         let chain = LiveChain::with_log(live.clone(), log);
         let mut chains = self.chains.write().unwrap_or_else(PoisonError::into_inner);
         if chains.len() >= MAX_CHAINS {
-            chains.retain(|_, chain| !matches!(chain.stage(), Stage::Settled | Stage::Aborted));
+            let_go(&mut chains);
         }
         chains.insert(start.shard, Arc::new(chain));
         Some(Box::new(Shown(live)))

@@ -48,10 +48,10 @@ pub(crate) fn networks(
     Ok(Forks::new(chains, kept, proofs.compile.clone(), Handle::current(), randomness))
 }
 
-/// The networks that these nodes know, as far as they are kept: nobody is asked.
+/// The networks that these nodes know, as far as they are kept: nobody is asked, and nothing is written.
 pub(crate) fn kept(nodes: &[ForkNode], kept: Kept, proofs: &Proofs) -> Forks {
     let chains = nodes.iter().map(|node| (node.chain, Vec::new())).collect();
-    Forks::new(chains, kept, proofs.compile.clone(), Handle::current(), Randomness::from_seed(0))
+    Forks::new(chains, LookedAt(kept), proofs.compile.clone(), Handle::current(), Randomness::from_seed(0))
 }
 
 /// Looks after what can't be read, for as long as the node runs.
@@ -134,6 +134,24 @@ impl Keeper for Kept {
         }
         // Last: what is half forgotten is forgotten the next time.
         self.store.write(|write| write.remove(&FORKS, &name)).map_err(|error: StoreError| unable(error))
+    }
+}
+
+/// What is kept in a data folder that is only looked at.
+#[derive(Debug)]
+struct LookedAt(Kept);
+
+impl Keeper for LookedAt {
+    fn of(&self, fork: &ForkId) -> Result<Box<dyn Answers>, String> {
+        Ok(Box::new(self.0.of_block(fork)))
+    }
+
+    fn kept(&self) -> Result<Vec<ForkId>, String> {
+        Ok(Vec::new())
+    }
+
+    fn forget(&self, _: &ForkId) -> Result<(), String> {
+        Ok(())
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
 };
 use rand::RngCore as _;
 use shardwire_api::Metrics;
+use shardwire_fork::Forks;
 use shardwire_host::{Host, Platform, Tasks, clock::NodeClock, disk_health, peers, platform::Work};
 use shardwire_hosted::{Contracts, Networks};
 use shardwire_model::{Clock as _, Coded, PeerId, Role};
@@ -287,7 +288,8 @@ async fn take_up(
     proofs: Proofs,
 ) -> Result<(Roles, Option<Arc<Chains>>), RunError> {
     let (mut roles, mut chains) = (Roles::default(), None);
-    let networks = networks(config, paths, host, disk, &proofs)?;
+    let forks = networks(config, paths, host, disk, &proofs)?;
+    let networks = forks.clone().map(|forks| forks as Arc<dyn Networks>);
     let grounds = programs::grounds(programs::geneses(paths, disk.clone(), &proofs), networks);
     if config.has_role(Role::Settler) {
         let (disk, paths, it) = (disk.clone(), paths.clone(), host.clone());
@@ -300,6 +302,10 @@ async fn take_up(
     if config.has_role(Role::Operator) {
         let contracts = Contracts::new(grounds);
         chains = config.rpc.map(|_| Arc::new(Chains::new(contracts.clone(), host.clock.clone())));
+        if let (Some(chains), Some(forks)) = (&chains, &forks) {
+            let chains = Arc::downgrade(chains);
+            forks.when_full(move || chains.upgrade().into_iter().for_each(|it| it.let_go()));
+        }
         let (it, watch) = (host.clone(), chains.clone().map(|chains| chains as Arc<dyn Watch>));
         let resume = move || Operator::resume_watched(it, programs::with(contracts), watch);
         let operator = Arc::new(aside(host.work, resume).await.map_err(boxed)?);
@@ -334,7 +340,7 @@ fn networks(
     host: &Arc<Host>,
     disk: &Arc<dyn Disk>,
     proofs: &Proofs,
-) -> Result<Option<Arc<dyn Networks>>, RunError> {
+) -> Result<Option<Arc<Forks>>, RunError> {
     let reads = config.has_role(Role::Settler) || config.has_role(Role::Operator);
     if !reads || config.fork_nodes.is_empty() {
         return Ok(None);

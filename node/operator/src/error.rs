@@ -1,5 +1,6 @@
 //! What an operator can't do.
 
+use crate::submit::MAX_FETCHES;
 use shardwire_host::dated::Undated;
 use shardwire_model::{Cause, Coded, ShardId, life::Refusal};
 use shardwire_program::{ExecuteError, UnknownProgram};
@@ -115,6 +116,12 @@ pub enum OperatorError {
         /// Why it can't.
         why: Undated,
     },
+    /// As many transactions wait for what has to be read for them as may.
+    #[error("{MAX_FETCHES} transactions of shard {} wait for what they need to be read, the most there may be", shard.short())]
+    Fetching {
+        /// The shard.
+        shard: ShardId,
+    },
     /// Another prover has the job.
     #[error("the job is leased to prover {prover}")]
     Leased {
@@ -144,7 +151,7 @@ impl OperatorError {
     pub(super) fn is_of_this_machine(&self) -> bool {
         match self {
             Self::Execution(error) => error.is_of_this_machine(),
-            Self::Unable(_) | Self::Artefact(_) | Self::Thread(_) | Self::Date { .. } => true,
+            Self::Unable(_) | Self::Artefact(_) | Self::Thread(_) | Self::Date { .. } | Self::Fetching { .. } => true,
             _ => false,
         }
     }
@@ -190,9 +197,10 @@ impl From<OperatorError> for ingress::Refused {
             OperatorError::Over { .. } | OperatorError::Aborted { .. } | OperatorError::Settled { .. } => {
                 ingress::RefusalReason::Over
             }
-            OperatorError::Disk { .. } | OperatorError::NotYet { .. } | OperatorError::Date { .. } => {
-                ingress::RefusalReason::Later
-            }
+            OperatorError::Disk { .. }
+            | OperatorError::NotYet { .. }
+            | OperatorError::Date { .. }
+            | OperatorError::Fetching { .. } => ingress::RefusalReason::Later,
             _ => ingress::RefusalReason::Stopped,
         };
         Self { reason, cause: error.into() }
@@ -222,6 +230,7 @@ impl Coded for OperatorError {
             Self::Panicked { .. } => "SW-OPERATOR-013",
             Self::NotYet { .. } => "SW-OPERATOR-014",
             Self::Date { .. } => "SW-OPERATOR-015",
+            Self::Fetching { .. } => "SW-OPERATOR-016",
             Self::Aborted { .. } => "SW-OPERATOR-020",
             Self::Settled { .. } => "SW-OPERATOR-021",
             Self::Life(refusal) => refusal.code(),
@@ -257,6 +266,9 @@ impl Coded for OperatorError {
             }
             Self::Date { .. } => {
                 "Submit it again later: what was accepted is kept. At the operator `shardwire status` shows whose clock is apart.".into()
+            }
+            Self::Fetching { .. } => {
+                "Submit it again in a moment. At the operator `shardwire status` says whether a network can't be read.".into()
             }
             Self::Over { .. } => "Start another shard.".into(),
             Self::Aborted { .. } | Self::Settled { .. } => "Forget the job: no proof of it is of use any more.".into(),

@@ -86,6 +86,13 @@ fn an_operator_says_what_to_do() {
     let why = Undated::Unconfirmed;
     assert!(OperatorError::Date { shard: id, why }.to_string().ends_with("no peer that it names has confirmed it yet"));
     assert_eq!(
+        shown(OperatorError::Fetching { shard: id }),
+        format!(
+            "SW-OPERATOR-016 4 transactions of shard {short} wait for what they need to be read, the most there may be | Submit it again in a \
+             moment. At the operator `shardwire status` says whether a network can't be read."
+        )
+    );
+    assert_eq!(
         shown(OperatorError::Leased { prover: "ab12".into() }),
         "SW-OPERATOR-007 the job is leased to prover ab12 | Ask again: the lease ends when its prover falls silent."
     );

@@ -2,6 +2,7 @@
 
 use super::{
     contracts_tests::{client, contracts, executed, gone, identity, in_the_log, over},
+    submit::MAX_FETCHES,
     tests::assign,
     *,
 };
@@ -11,10 +12,16 @@ use shardwire_hosted::{
     Class, Geneses, Grounds,
     dungeon::{self, ANNA, BEGINS, BERT, BLOCK, GOLD, WORLD},
 };
-use shardwire_model::{Coded as _, Felt, ForkId, ShardStart, Stage, Terms};
+use shardwire_model::{
+    Coded as _, Felt, ForkId, ShardStart, Stage, Terms,
+    life::{AbortCause, Step},
+};
 use shardwire_protocols::ingress::{Handler as _, Outcome, RefusalReason};
 use shardwire_store::records::WireFelt;
 use std::path::Path;
+
+/// What a proof may take here: a few dozen transactions of the dungeon.
+const BUDGET_BYTES: u64 = 4_000_000_000;
 
 fn node() -> StandIn {
     StandIn::new(BLOCK, BEGINS, dungeon::state(), dungeon::class_files())
@@ -149,4 +156,102 @@ async fn a_transaction_that_needs_what_cannot_be_read_is_no_refusal_and_shows_in
     assert_eq!(running.decided(client(), shard, pay).await.unwrap(), accepted(2));
     let back = dungeon::invoke(&start, ANNA, 2, GOLD, "transfer", &[BERT, 1, 0]);
     assert_eq!(running.decided(client(), shard, back).await.unwrap(), accepted(3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_waits_for_the_network_holds_up_no_other() {
+    let (folder, node, keeper) = (tempfile::tempdir().unwrap(), node(), Memory::default());
+    let (running, _tasks) = operator(folder.path(), &node, &keeper);
+    assign(&running, assignment()).await.unwrap();
+    let (start, shard) = (start(), start().shard);
+    let [train, pay, ..] = dungeon::game(&start);
+    assert_eq!(running.decided(client(), shard, train).await.unwrap(), in_the_log(0));
+    // Bert's key is asked for, and there is no answer for as long as this lasts.
+    let before = node.requests();
+    node.fail(Fault::Stalled);
+    let waiting = {
+        let (running, pay) = (running.clone(), pay.clone());
+        tokio::spawn(async move { running.decided(client(), shard, pay).await })
+    };
+    while node.requests() == before {
+        tokio::task::yield_now().await;
+    }
+    let accepted = |sequence| Outcome::Accepted { sequence, duplicate: false, reverted: false };
+    for (nonce, sequence) in (1..=3).zip(1..) {
+        let train = dungeon::invoke(&start, ANNA, nonce, WORLD, "train", &[1]);
+        assert_eq!(running.decided(client(), shard, train).await.unwrap(), accepted(sequence));
+    }
+    assert_eq!(running.open(client(), shard).await.unwrap().unwrap().nonces, [4, 0]);
+    assert!(!waiting.is_finished());
+    node.fail(Fault::None);
+    assert_eq!(waiting.await.unwrap().unwrap(), accepted(4));
+    assert_eq!(trouble(&running), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_transactions_than_may_wait_for_the_network() {
+    let (folder, node, keeper) = (tempfile::tempdir().unwrap(), node(), Memory::default());
+    let (running, _tasks) = operator(folder.path(), &node, &keeper);
+    assign(&running, assignment()).await.unwrap();
+    let (start, shard) = (start(), start().shard);
+    let [train, pay, ..] = dungeon::game(&start);
+    assert_eq!(running.decided(client(), shard, train).await.unwrap(), in_the_log(0));
+    // As many as may, wait.
+    let run = running.run(shard).unwrap();
+    let places = run.fetches.clone().acquire_many_owned(u32::try_from(MAX_FETCHES).unwrap()).await.unwrap();
+    let before = node.requests();
+    let error = running.include(shard, pay.clone().into()).await.unwrap_err();
+    assert!(matches!(error, NotIncluded::Operator(OperatorError::Fetching { .. })), "{error}");
+    assert_eq!(node.requests(), before);
+    drop(places);
+    assert_eq!(running.decided(client(), shard, pay).await.unwrap(), in_the_log(1));
+}
+
+/// A shard that goes on from a network is held to what one proof takes, as every other: the replay reads what admission has read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shard_that_goes_on_from_a_network_has_the_budget_of_one_proof() {
+    let (folder, node, keeper) = (tempfile::tempdir().unwrap(), node(), Memory::default());
+    let grounds =
+        || Grounds::from(Geneses::new(|_, _| Ok(None), Class::compile)).with_networks(forks(&[&node], &keeper));
+    let (running, _tasks) = over(folder.path(), contracts(grounds(), BUDGET_BYTES));
+    assign(&running, assignment()).await.unwrap();
+    let (start, shard) = (start(), start().shard);
+    let (mut nonce, mut refusal) = (0, None);
+    while refusal.is_none() {
+        let train = dungeon::invoke(&start, ANNA, nonce, WORLD, "train", &[1]);
+        match running.decided(client(), shard, train).await.unwrap() {
+            Outcome::Accepted { .. } => nonce += 1,
+            Outcome::Refused { cause, .. } => refusal = Some(cause.code),
+        }
+    }
+    assert_eq!(refusal.as_deref(), Some("SW-NATIVE-130"));
+    assert!(nonce > 0);
+    let budget = running.shards()[0].budget.unwrap();
+    assert!(budget.used_bytes <= budget.most_bytes && budget.most_bytes == BUDGET_BYTES);
+    // There is room for its end.
+    let finish = dungeon::invoke(&start, ANNA, nonce, WORLD, "finish", &[]);
+    running.decided(client(), shard, finish).await.unwrap();
+    let executed = executed(&running, shard).await;
+    assert!(executed.output.ended);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shard_that_is_over_leaves_the_network_to_others() {
+    let (folder, node, keeper) = (tempfile::tempdir().unwrap(), node(), Memory::default());
+    let networks = forks(&[&node], &keeper);
+    let grounds = Grounds::from(Geneses::new(|_, _| Ok(None), Class::compile)).with_networks(networks.clone());
+    let (running, _tasks) = over(folder.path(), contracts(grounds, u64::MAX));
+    assign(&running, assignment()).await.unwrap();
+    let shard = start().shard;
+    let fork = networks.find(&BLOCK).unwrap().unwrap();
+    assert!(Arc::strong_count(&fork) > 2, "the shard has it");
+    let run = running.run(shard).unwrap();
+    run.close(Step::Aborted { why: AbortCause::Asked { by: client() } }).await.unwrap();
+    drop(run);
+    // Its execution ends on a thread of its own.
+    while Arc::strong_count(&fork) > 2 {
+        tokio::task::yield_now().await;
+    }
+    let refused = running.open(client(), shard).await.unwrap();
+    assert!(refused.is_ok_and(|opened| opened.ended), "it is over, and answered");
 }

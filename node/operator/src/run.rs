@@ -14,6 +14,7 @@ use super::{
     lease::Leases,
     receipt::receipt,
     sequencer::{Observer, Progress, Sequencer},
+    submit::MAX_FETCHES,
     watch::Watch,
 };
 use shardwire_host::{Changes, Host, signed};
@@ -34,6 +35,7 @@ use shardwire_store::{
 use shardwire_telemetry::Events;
 use shardwire_transport::PeerSignature;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio::sync::Semaphore;
 
 /// One shard at its operator.
 #[derive(Debug)]
@@ -58,6 +60,8 @@ pub(super) struct Run {
     pub(super) state: Arc<Mutex<State>>,
     /// Announced when this run has more of its witness, or has ended: who waits for a chunk of it is woken, and nobody else.
     pub(super) progress: Arc<Changes>,
+    /// Places for what is read while others are checked.
+    pub(super) fetches: Arc<Semaphore>,
     /// Announced when this run's execution has come further in the log.
     pub(super) further: Arc<Changes>,
     /// The operator's: announced when other jobs may be had than before.
@@ -232,6 +236,7 @@ impl Run {
             assignment,
             assigned: OnceLock::new(),
             progress: Arc::new(Changes::new()),
+            fetches: Arc::new(Semaphore::new(MAX_FETCHES)),
             further: Arc::new(Changes::new()),
             changes: changes.clone(),
             checks: checks.clone(),
@@ -246,8 +251,11 @@ impl Run {
         self.executor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes its chunks, which are of no use any more. Waits for the disk.
+    /// Removes its chunks, and lets go of what it began from: neither is of use any more. Waits for the disk.
     pub(super) fn let_go(&self) {
+        if let Some(sequencer) = self.sequencer.get() {
+            sequencer.let_go();
+        }
         if let Err(error) = self.chunk_store.remove() {
             self.events.emit(ChunksLeft { shard: self.shard, error: error.to_string() });
         }

@@ -240,6 +240,26 @@ impl Sequencer {
         Ground { speculative: rules.speculative.clone(), time: rules.time(now), turn }
     }
 
+    /// Has what the check of a transaction that comes now needs read. Takes its time, in which others enter: it belongs on a thread that may wait.
+    ///
+    /// # Errors
+    /// [`Refusal::Machine`] if it can't be read at the moment.
+    pub(super) fn fetch(&self, transaction: &ShardTransaction, now: u64) -> Result<(), Refusal> {
+        let (speculative, time) = {
+            let rules = self.rules();
+            (rules.speculative.clone(), rules.time(now))
+        };
+        let state = speculative.read().unwrap_or_else(PoisonError::into_inner).fork();
+        state.fetch(transaction, time)
+    }
+
+    /// The shard is over: nothing is checked any more.
+    pub(super) fn let_go(&self) {
+        let mut rules = self.rules();
+        rules.logged.let_go();
+        rules.speculative = forked(&*rules.logged);
+    }
+
     /// Completes when what was on its way is decided, after this call.
     pub(super) fn changed(&self) -> Notified<'_> {
         self.changes.next()

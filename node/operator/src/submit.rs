@@ -21,11 +21,19 @@ use shardwire_store::{
     records::{LogKey, TRANSACTIONS},
 };
 use std::{pin::pin, sync::Arc, time::Duration};
-use tokio::{sync::oneshot, time::sleep};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
 /// How long a transaction waits for the execution that runs beside to come up, where what may enter follows from it. Execution is faster than what enters; one that doesn't come
 /// up in this time has stopped.
 const BEHIND: Duration = Duration::from_secs(5);
+
+/// Transactions of a shard for which something is read at a time, each on a thread of its own. Others wait for their turn, [`BEHIND`] at most.
+pub(super) const MAX_FETCHES: usize = 4;
+/// How often something is read for a transaction: what it needs may be other, once those before it are in.
+const FETCHES: usize = 4;
 
 /// Why a transaction isn't in a shard's log, or not by this.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +115,7 @@ impl Run {
     /// the shard is over, what it had accepted is answered as before.
     pub(super) async fn submit(self: &Arc<Self>, transaction: ShardTransaction) -> Result<Submitted, OperatorError> {
         let mut patience = pin!(sleep(BEHIND));
-        let mut held = None;
+        let (mut held, mut fetches) = (None, 0);
         let pending = loop {
             match self.stopped() {
                 Some(over @ OperatorError::Over { .. }) => {
@@ -126,8 +134,15 @@ impl Run {
             let reserved = self.host.store.reserve().await?;
             let queue = |taken| (taken, self.log(sequencer, reserved, taken, transaction.clone()));
             let entered = sequencer.enter(&transaction, examined, queue);
-            self.note_unable(entered.as_ref().err());
+            match &entered {
+                Err(Refusal::Absent(_)) => {}
+                entered => self.note_unable(entered.as_ref().err()),
+            }
             match entered {
+                Err(Refusal::Absent(_)) if fetches < FETCHES => {
+                    fetches += 1;
+                    self.fetch(sequencer, &transaction).await?;
+                }
                 // Of a transaction that couldn't be looked at nothing is said.
                 Err(refusal) if refusal.is_of_this_machine() => return Err(OperatorError::Unable(refusal)),
                 Err(refusal) => {
@@ -190,6 +205,23 @@ impl Run {
             _ => false,
         };
         Ok(Examined::Signed { now: self.time(sequencer)?, message, good })
+    }
+
+    /// Has what the check of a transaction needs read. Others are checked meanwhile.
+    async fn fetch(&self, sequencer: &Arc<Sequencer>, transaction: &ShardTransaction) -> Result<(), OperatorError> {
+        let place = timeout(BEHIND, self.fetches.clone().acquire_owned()).await;
+        // Never closed.
+        let Ok(Ok(place)) = place else { return Err(OperatorError::Fetching { shard: self.shard }) };
+        let (sequencer, transaction, now) = (sequencer.clone(), transaction.clone(), self.time(sequencer)?);
+        let fetch = move || {
+            let fetched = sequencer.fetch(&transaction, now);
+            drop(place);
+            fetched
+        };
+        let fetched = self.host.work.run(fetch).await;
+        let fetched = fetched.ok_or_else(|| OperatorError::Thread(std::io::Error::other("it ended")))?;
+        self.note_unable(fetched.as_ref().err());
+        fetched.map_err(OperatorError::Unable)
     }
 
     /// Whether a logged transaction was reverted.

@@ -27,7 +27,7 @@ pub trait Admission: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// The [`Refusal`] of the first rule that it breaks; [`Refusal::OtherForm`] or [`Refusal::NoInvoke`] if it is no transaction of this program, [`Refusal::Machine`] if this machine
-    /// can't check it now.
+    /// can't check it now, [`Refusal::Absent`] if it has to be read first what the check needs.
     fn check_rules(&self, transaction: &ShardTransaction, time: u64) -> Result<Checked, Refusal>;
 
     /// Whether one proof can take the run with a change that was checked against this state. What is in the log isn't asked again.
@@ -43,6 +43,19 @@ pub trait Admission: Send + Sync + fmt::Debug {
     fn budget(&self) -> Option<Budget> {
         None
     }
+
+    /// Has what a check of this transaction needs read, where a check says that it is [absent](Refusal::Absent): from then on it is here. Takes as long as a network does, so this is a
+    /// [`fork`](Self::fork) of the state, and nothing waits for it.
+    ///
+    /// # Errors
+    /// [`Refusal::Machine`] if it can't be read at the moment.
+    fn fetch(self: Box<Self>, transaction: &ShardTransaction, time: u64) -> Result<(), Refusal> {
+        let _ = (transaction, time);
+        Ok(())
+    }
+
+    /// Lets go of what is needed for checks alone: the shard is over, and none comes.
+    fn let_go(&mut self) {}
 
     /// Whether a check executes the transaction, so that it belongs on a thread that may wait.
     fn executes(&self) -> bool;

@@ -142,6 +142,9 @@ pub enum Refusal {
     /// Whether it may enter isn't known before the execution that runs beside has come further.
     #[error("{0}")]
     Later(Foreign),
+    /// What it needs of the state that the shard began from isn't here yet: [`Admission::fetch`](crate::Admission::fetch) has it read.
+    #[error("{0}")]
+    Absent(Foreign),
     /// The snapshot has no usable value for the entry.
     #[error("the snapshot has no usable value for storage slot {0}")]
     NoValue(Slot),
@@ -151,13 +154,16 @@ impl Refusal {
     /// Whether this machine couldn't check the transaction: no verdict, and no refusal of it.
     #[must_use]
     pub const fn is_of_this_machine(&self) -> bool {
-        matches!(self, Self::Machine(_) | Self::Later(_))
+        matches!(self, Self::Machine(_) | Self::Later(_) | Self::Absent(_))
     }
 
     /// What a program with rules of its own says; none if that is of another type, or a rule of every program.
     #[must_use]
     pub fn inside<T: Any>(&self) -> Option<&T> {
-        let (Self::Other(foreign) | Self::Machine(foreign) | Self::Later(foreign)) = self else { return None };
+        let (Self::Other(foreign) | Self::Machine(foreign) | Self::Later(foreign) | Self::Absent(foreign)) = self
+        else {
+            return None;
+        };
         let inside: &dyn Any = &*foreign.0;
         inside.downcast_ref()
     }
@@ -217,7 +223,9 @@ impl Coded for Refusal {
             Self::Increment { .. } => "SW-REFUSED-020",
             Self::OtherForm => "SW-REFUSED-021",
             Self::NoInvoke => "SW-REFUSED-022",
-            Self::Other(foreign) | Self::Machine(foreign) | Self::Later(foreign) => foreign.0.code(),
+            Self::Other(foreign) | Self::Machine(foreign) | Self::Later(foreign) | Self::Absent(foreign) => {
+                foreign.0.code()
+            }
         }
     }
 
@@ -244,7 +252,9 @@ impl Coded for Refusal {
             Self::BadSignature(_) => {
                 "Sign the head of the account's chain after this transaction; the chain begins with the start's commitment.".into()
             }
-            Self::Other(foreign) | Self::Machine(foreign) | Self::Later(foreign) => foreign.0.next_step(),
+            Self::Other(foreign) | Self::Machine(foreign) | Self::Later(foreign) | Self::Absent(foreign) => {
+                foreign.0.next_step()
+            }
             Self::NoInvoke => "Submit it to a shard of the fixed rules; this one takes what wallets send.".into(),
             Self::OtherForm => "Submit it to a shard of contracts; `shardwire shard submit` sends what this one takes.".into(),
             Self::NoValue(_) => "Take start data and snapshot from the World together.".into(),
@@ -253,7 +263,7 @@ impl Coded for Refusal {
 
     fn told(&self) -> String {
         match self {
-            Self::Machine { .. } => "this machine can't look at the transaction at the moment".into(),
+            Self::Machine(_) | Self::Absent(_) => "this machine can't look at the transaction at the moment".into(),
             _ => self.to_string(),
         }
     }

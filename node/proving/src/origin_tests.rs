@@ -220,3 +220,32 @@ fn others_are_told_no_more_than_the_error_itself_has_for_them() {
         assert_eq!(Cause::from(error).to_string(), "a file can't be read (SW-X-002)");
     }
 }
+
+/// A state that somebody tells wrong the first time.
+#[derive(Debug)]
+struct Wavering;
+
+impl Origin for Wavering {
+    fn storage(&self, contract: ContractId, _: Key) -> Result<Felt, OriginError> {
+        Ok(contract.0)
+    }
+    fn nonce(&self, account: AccountId) -> Result<Felt, OriginError> {
+        Ok(account.0)
+    }
+    fn storage_again(&self, contract: ContractId, key: Key) -> Result<Felt, OriginError> {
+        State { broken: false }.storage(contract, key)
+    }
+    fn nonce_again(&self, account: AccountId) -> Result<Felt, OriginError> {
+        State { broken: false }.nonce(account)
+    }
+}
+
+#[test]
+fn no_run_is_said_to_be_false_before_its_state_was_asked_for_anew() {
+    let honest = reads(&[(0, 1), (2, 5), (3, 8)], &[0, 1]);
+    compare(&honest, &start(), &values(), &Wavering).unwrap();
+    let mut lie = honest;
+    lie.nonces.insert(0, Felt::from(99));
+    let error = compare(&lie, &start(), &values(), &Wavering).unwrap_err();
+    assert!(matches!(error, Compared::Mismatch(OriginMismatch::Nonce { .. })), "{error}");
+}

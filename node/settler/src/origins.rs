@@ -5,7 +5,7 @@
 //! started because it could be opened. So no proof is disputed for it. Provers are told to come again, without their proofs being fetched; the node has the unmet condition `origin`; and the state
 //! is opened again after [waits](TRY_AGAIN), until it can be or the shard is over.
 //!
-//! Bounds: one start opens at a time, since reading and compiling may take minutes, and each waits as long as its command does: what isn't open by then goes on, and the next start finds it. [`MAX_UNOPENED`] shards are
+//! Bounds: one start opens a genesis at a time, and one a network at a block, since reading and compiling may take minutes, and each waits as long as its command does: what isn't open by then goes on, and the next start finds it. [`MAX_UNOPENED`] shards are
 //! remembered; the proof of one that isn't is fetched and looked at again.
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     events::{OriginOpened, OriginUnopened},
 };
 use shardwire_host::Changes;
-use shardwire_model::{Cause, Coded as _, ShardId, ShardStart, Terms};
+use shardwire_model::{Cause, Coded as _, OriginId, ShardId, ShardStart, Terms};
 use shardwire_proving::origin::OriginError;
 use shardwire_telemetry::Shortfall;
 use shardwire_transport::{Backoff, backoff::Waits};
@@ -48,13 +48,15 @@ pub(super) struct Unopened {
     shards: Arc<Mutex<BTreeMap<ShardId, Trouble>>>,
     /// Announced when there is one more.
     changes: Changes,
-    /// Held while one is opened for a start.
+    /// Held while a genesis is opened for a start.
     pub(super) opening: Arc<tokio::sync::Mutex<()>>,
+    /// Held while a network at a block is opened for a start: while one doesn't answer, shards of geneses start.
+    opening_fork: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Unopened {
     pub(super) fn new() -> Self {
-        Self { shards: Arc::default(), changes: Changes::new(), opening: Arc::default() }
+        Self { shards: Arc::default(), changes: Changes::new(), opening: Arc::default(), opening_fork: Arc::default() }
     }
 
     fn shards(&self) -> MutexGuard<'_, BTreeMap<ShardId, Trouble>> {
@@ -148,9 +150,18 @@ impl Settler {
     pub(super) async fn can_begin(&self, start: ShardStart, patience: Duration) -> Result<(), SettlerError> {
         let (origins, shard) = (self.judge.origins().clone(), start.shard);
         let open = async {
-            // A shard of the fixed rules has nothing to wait for.
-            let opening = self.unopened.opening.clone();
-            let alone = if has_origin(&start) { Some(opening.lock_owned().await) } else { None };
+            let opening = match &start.terms {
+                // A shard of the fixed rules has nothing to wait for.
+                Terms::Rules => None,
+                Terms::Contracts(terms) => Some(match terms.origin {
+                    OriginId::Genesis(_) => &self.unopened.opening,
+                    OriginId::Fork(_) => &self.unopened.opening_fork,
+                }),
+            };
+            let alone = match opening {
+                Some(opening) => Some(opening.clone().lock_owned().await),
+                None => None,
+            };
             let open = move || {
                 let opened = origins.open(&start).map(drop);
                 drop(alone);
@@ -164,9 +175,4 @@ impl Settler {
             Err(_) => Err(SettlerError::Opening { shard }),
         }
     }
-}
-
-/// Whether a shard begins from a state that has to be opened.
-fn has_origin(start: &ShardStart) -> bool {
-    start.terms != Terms::Rules
 }

@@ -7,8 +7,8 @@ use super::{
 };
 use shardwire_host::testing::SetWall;
 use shardwire_model::{
-    AccountId, Coded, ContractId, ContractTerms, EntryRequest, Felt, Hash, Instance, Key, Kind, Maximum, Output, Reads,
-    SegmentId, ShardStart, StartRequest, Terms, Timestamp,
+    AccountId, Coded, ContractId, ContractTerms, EntryRequest, Felt, ForkId, Hash, Instance, Key, Kind, Maximum,
+    Output, Reads, SegmentId, ShardStart, StartRequest, Terms, Timestamp,
     contracts::{ClassPair, Rule},
     reads::join,
 };
@@ -176,6 +176,12 @@ async fn a_shard_starts_if_the_state_that_it_begins_from_opens() {
     // One of the fixed rules has nothing to wait for.
     let rules = run.settler.start(&request(3), somebody(), Some(600)).await.unwrap();
     run.settler.abort(rules.shard, shardwire_model::life::AbortReason::Asked { by: somebody() }).await.unwrap();
+    // One that goes on from a network doesn't wait for who opens a genesis.
+    let mut forked = contracts(4);
+    let Terms::Contracts(terms) = &mut forked.terms else { panic!("terms of contracts") };
+    (terms.origin, terms.first_block) = (ForkId { chain: Felt::ONE, number: 7, hash: Felt::TWO }.into(), 8);
+    let forked = run.settler.start(&forked, somebody(), Some(600)).await.unwrap();
+    run.settler.abort(forked.shard, shardwire_model::life::AbortReason::Asked { by: somebody() }).await.unwrap();
     let shard = asked.shard_id("test");
     let text = format!(
         "SW-SETTLER-014 the state that shard {shard} is to begin from is still being read, and its classes compiled | Ask for the same shard \

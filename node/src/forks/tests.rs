@@ -271,3 +271,48 @@ async fn an_operator_executes_on_a_block_of_a_network_and_a_settler_compares_wit
     let error = compare(&reads, &other.0, &other.1, &*origin).unwrap_err();
     assert!(matches!(error, Compared::Mismatch(_)), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn class_files_that_are_damaged_or_gone_are_asked_for_again() {
+    let (folder, node) = (tempfile::tempdir().unwrap(), node());
+    let (nodes, classes) = (asked(BLOCK.chain, &node.url()), dungeon::class_files());
+    let opened = store(folder.path());
+    let read = |forks: &Forks| {
+        let fork = forks.find(&BLOCK).unwrap().unwrap();
+        classes.iter().try_for_each(|(hash, _)| fork.class(*hash).map(|found| assert_eq!(found.unwrap().hash(), *hash)))
+    };
+    read(&forks_of(folder.path(), &opened, &nodes)).unwrap();
+    let kept = folder.path().join("fork");
+    let of_block = fs::read_dir(&kept).unwrap().next().unwrap().unwrap().path();
+    let files = || {
+        let all = fs::read_dir(&of_block).unwrap().map(|it| it.unwrap().path());
+        all.map(|path| fs::read(path).unwrap()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let whole = files();
+    assert_eq!(whole.len(), classes.len());
+    let damages: [&dyn Fn(&Path); 4] = [
+        &|class| fs::write(class, &fs::read(class).unwrap()[..100]).unwrap(),
+        &|class| fs::write(class, "").unwrap(),
+        &|class| fs::remove_file(class).unwrap(),
+        &|_| fs::remove_dir_all(&kept).unwrap(),
+    ];
+    for damage in damages {
+        damage(&of_block.join(format!("{:#x}.json", classes[0].0)));
+        node.fail(Fault::Silent);
+        let forks = forks_of(folder.path(), &opened, &nodes);
+        assert_eq!(read(&forks).unwrap_err().code(), "SW-STARKNET-003");
+        assert_eq!(forks.troubles()[0].1.code(), "SW-STARKNET-003");
+        node.fail(Fault::None);
+        forks.try_again();
+        assert_eq!(forks.troubles(), []);
+        read(&forks).unwrap();
+        assert_eq!(files(), whole);
+    }
+    // What is gone already is forgotten as well.
+    fs::remove_dir_all(&kept).unwrap();
+    let forks = forks_of(folder.path(), &opened, &nodes);
+    for number in 0..MAX_FORKS as u64 {
+        forks.find(&ForkId { number: 100 + number, ..BLOCK }).unwrap().unwrap();
+    }
+    assert_eq!(opened.all(&FORKS).unwrap().len(), MAX_FORKS);
+}

@@ -14,6 +14,8 @@
 mod check;
 mod export;
 #[cfg(test)]
+mod forked_tests;
+#[cfg(test)]
 mod hindrance_tests;
 #[cfg(test)]
 pub(crate) mod tests;

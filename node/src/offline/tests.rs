@@ -21,7 +21,7 @@ use shardwire_store::{
 use shardwire_witness::compress;
 use std::{collections::BTreeMap, fs, io, path::PathBuf};
 
-const WORLD: &str = r#"{"storage":[{"contract":"0x1","key":"0x1","kind":"counter","value":0},{"contract":"0x1","key":"0x2","kind":"escrow","value":1000}]}"#;
+pub(super) const WORLD: &str = r#"{"storage":[{"contract":"0x1","key":"0x1","kind":"counter","value":0},{"contract":"0x1","key":"0x2","kind":"escrow","value":1000}]}"#;
 
 /// A settler's folder whose node has begun one job as a prover, too.
 pub(crate) fn folder(place: &Path) -> (PathBuf, DataPaths) {
@@ -47,7 +47,7 @@ fn export(root: &Path, out: &mut dyn io::Write) -> Result<io::Result<u64>, RunEr
 }
 
 /// The bytes of every file, but the lock.
-fn bytes(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(super) fn bytes(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(root).unwrap().map(Result::unwrap) {
         if entry.file_type().unwrap().is_dir() {

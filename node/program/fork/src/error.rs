@@ -1,6 +1,6 @@
 //! Why a network can't be read at a block.
 
-use crate::{MAX_FORKS, PinError};
+use crate::{MAX_FORKS, PinError, views::MAX_VISITORS};
 use shardwire_model::{Coded, ContractId, Felt};
 use shardwire_native::GroundError;
 use shardwire_starknet::RpcError;
@@ -75,6 +75,22 @@ pub enum ForkError {
     /// There is nobody to ask: a folder is looked at that no node uses.
     #[error("nobody is asked about networks here, and this wasn't read of the block before")]
     Nobody,
+    /// Nodes of the same network tell different things, or one tells another than before.
+    #[error("{first} and {second} tell different things of {question} at the block")]
+    Contradiction {
+        /// What they were asked.
+        question: String,
+        /// Who was asked first.
+        first: String,
+        /// Who tells something else.
+        second: String,
+    },
+    /// As many visitors wait for networks as may.
+    #[error("{MAX_VISITORS} others wait for what networks tell, the most there may be")]
+    Busy,
+    /// It wasn't read so far, and who asks doesn't wait for it.
+    #[error("what the transaction needs of the block isn't read yet")]
+    Absent,
     /// No answer came in the time that there is for one.
     #[error("{host} has taken longer than a transaction can wait for its answers")]
     Late {
@@ -99,6 +115,9 @@ impl Coded for ForkError {
             Self::Stopped => "SW-FORK-011",
             Self::Late { .. } => "SW-FORK-012",
             Self::Nobody => "SW-FORK-013",
+            Self::Contradiction { .. } => "SW-FORK-014",
+            Self::Busy => "SW-FORK-015",
+            Self::Absent => "SW-FORK-016",
         }
     }
 
@@ -118,6 +137,10 @@ impl Coded for ForkError {
             Self::Full => "Wait until one of those shards is settled, or start the shard with another operator.".into(),
             Self::Stopped => "Start the node again.".into(),
             Self::Nobody => "Nothing: a node that runs in this folder asks for it.".into(),
+            Self::Contradiction { .. } => {
+                "Find out which of the nodes in `fork.nodes` is wrong, take it out, and start this node again.".into()
+            }
+            Self::Busy | Self::Absent => "Ask again in a moment.".into(),
             Self::Late { .. } => {
                 "Look whether the nodes in `fork.nodes` are reached from here, or name faster ones; this node tries again.".into()
             }
@@ -131,6 +154,7 @@ impl Coded for ForkError {
 
 impl From<ForkError> for GroundError {
     fn from(error: ForkError) -> Self {
-        Self::of(&error)
+        let told = Self::of(&error);
+        if error == ForkError::Absent { told.absent() } else { told }
     }
 }

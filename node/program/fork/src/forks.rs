@@ -1,6 +1,6 @@
 //! The blocks that shards of this node go on from.
 
-use crate::{Answers, Compile, Fork, ForkError, Network};
+use crate::{Answers, Compile, Fork, ForkError, Network, views::Visitors};
 use rand::{RngCore, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use shardwire_model::{Felt, ForkId};
@@ -9,9 +9,9 @@ use shardwire_starknet::Rpc;
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{runtime::Handle, sync::Notify, time::Instant};
 
 /// Most blocks that shards go on from at the same time, and most of which anything is kept: each takes some tens of megabytes, of memory and of the disk.
 pub const MAX_FORKS: usize = 16;
@@ -50,7 +50,12 @@ pub struct Forks {
     /// Held while one is opened, which waits for the disk.
     finding: Mutex<()>,
     troubled: Arc<Notify>,
+    visitors: Arc<Visitors>,
+    /// Has those let go of blocks who don't need them any more.
+    let_go: OnceLock<Box<LetGo>>,
 }
+
+type LetGo = dyn Fn() + Send + Sync;
 
 impl fmt::Debug for Forks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,7 +83,14 @@ impl Forks {
             open: Mutex::default(),
             finding: Mutex::default(),
             troubled: Arc::default(),
+            visitors: Arc::default(),
+            let_go: OnceLock::new(),
         }
+    }
+
+    /// Calls this when shards hold as many blocks as may be, before one more is refused: who shows shards that are over lets go of them.
+    pub fn when_full(&self, let_go: impl Fn() + Send + Sync + 'static) {
+        let _ = self.let_go.set(Box::new(let_go));
     }
 
     fn opened(&self) -> MutexGuard<'_, Vec<Arc<Fork>>> {
@@ -96,14 +108,15 @@ impl Forks {
             return Ok(Some(found.clone()));
         }
         let Some(nodes) = self.nodes.get(&id.chain) else { return Ok(None) };
-        let open: Vec<ForkId> = {
-            let mut open = self.opened();
-            if open.len() >= MAX_FORKS {
-                let unused = open.iter().position(|fork| Arc::strong_count(fork) == 1).ok_or(ForkError::Full)?;
-                open.remove(unused);
+        if !self.has_room() {
+            if let Some(let_go) = self.let_go.get() {
+                let_go();
             }
-            open.iter().map(|fork| fork.id()).collect()
-        };
+            if !self.has_room() {
+                return Err(ForkError::Full);
+            }
+        }
+        let open: Vec<ForkId> = self.opened().iter().map(|fork| fork.id()).collect();
         self.make_room(id, &open)?;
         let randomness = {
             let mut seeds = self.randomness.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,10 +124,22 @@ impl Forks {
         };
         let source = Network::new(*id, nodes.clone(), self.runtime.clone(), randomness);
         let answers = self.keeper.of(id).map_err(ForkError::Kept)?;
-        let fork = Fork::open(*id, source, answers, self.compile.clone())?.telling(self.troubled.clone());
+        let fork = Fork::open(*id, source, answers, self.compile.clone())?
+            .of_node(self.troubled.clone(), self.visitors.clone());
         let fork = Arc::new(fork);
         self.opened().push(fork.clone());
         Ok(Some(fork))
+    }
+
+    /// Whether one more may be open; one that no shard goes on from is closed for it.
+    fn has_room(&self) -> bool {
+        let mut open = self.opened();
+        if open.len() >= MAX_FORKS
+            && let Some(unused) = open.iter().position(|fork| !is_used(fork))
+        {
+            open.remove(unused);
+        }
+        open.len() < MAX_FORKS
     }
 
     /// Forgets what is kept of blocks that no shard has open, until there is room for this one.
@@ -131,7 +156,12 @@ impl Forks {
     /// The blocks that can't be read at the moment, each with the reason.
     #[must_use]
     pub fn troubles(&self) -> Vec<(ForkId, ForkError)> {
-        self.opened().iter().filter_map(|fork| Some((fork.id(), fork.trouble()?))).collect()
+        self.troubles_at(Instant::now())
+    }
+
+    fn troubles_at(&self, now: Instant) -> Vec<(ForkId, ForkError)> {
+        let trouble = |fork: &Arc<Fork>| if is_used(fork) { fork.trouble() } else { fork.remembered_trouble(now) };
+        self.opened().iter().filter_map(|fork| Some((fork.id(), trouble(fork)?))).collect()
     }
 
     /// Completes when a question had no answer, since the last time that somebody was told so.
@@ -141,9 +171,16 @@ impl Forks {
 
     /// Asks again what had no answer the last time. Takes as long as networks do.
     pub fn try_again(&self) {
-        let open = self.opened().clone();
+        let now = Instant::now();
+        let is_troubled = |fork: &&Arc<Fork>| is_used(fork) || fork.remembered_trouble(now).is_some();
+        let open: Vec<Arc<Fork>> = self.opened().iter().filter(is_troubled).cloned().collect();
         open.iter().for_each(|fork| fork.try_again());
     }
+}
+
+/// Whether a shard goes on from it.
+fn is_used(fork: &Arc<Fork>) -> bool {
+    Arc::strong_count(fork) > 1
 }
 
 impl Networks for Forks {

@@ -1,6 +1,7 @@
 //! What is asked of the state at a block.
 
-use shardwire_model::{ContractId, Felt, Key, felt};
+use shardwire_model::{ContractId, Felt, Key, Slot, felt};
+use std::fmt;
 
 /// What is asked of the state at a block, and is answered by one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,7 +16,39 @@ pub enum Question {
     ClassHash(ContractId),
 }
 
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time => f.write_str("the time of the block"),
+            Self::Storage(contract, key) => write!(f, "slot {}", Slot::new(*contract, *key)),
+            Self::Nonce(contract) => write!(f, "the nonce of {contract}"),
+            Self::ClassHash(contract) => write!(f, "the class of {contract}"),
+        }
+    }
+}
+
 impl Question {
+    /// The contract that it is about.
+    #[must_use]
+    pub const fn contract(&self) -> Option<ContractId> {
+        match self {
+            Self::Time => None,
+            Self::Storage(contract, _) | Self::Nonce(contract) | Self::ClassHash(contract) => Some(*contract),
+        }
+    }
+
+    pub(crate) const fn is_of_a_slot(&self) -> bool {
+        matches!(self, Self::Storage(..))
+    }
+
+    /// Whether a node knows what is meant: no slot has a key of 251 bits or more.
+    pub(crate) fn can_be_asked(&self) -> bool {
+        match self {
+            Self::Storage(_, key) => key.0 < Felt::TWO.pow(251_u32),
+            Self::Time | Self::Nonce(_) | Self::ClassHash(_) => true,
+        }
+    }
+
     /// What stands for it in a store: a number for its kind, and its operands. At most 65 bytes.
     #[must_use]
     pub fn to_bytes(self) -> Vec<u8> {

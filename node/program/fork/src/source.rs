@@ -1,7 +1,7 @@
 //! Who is asked.
 //!
-//! A network may be known by several nodes. They are asked in turn, each until it can't answer; what is told in the end is why the first one couldn't. Before it is asked for anything
-//! else, a node is asked which network it is of and whether it has the block, once.
+//! A network may be known by several nodes. They are asked in turn, each until it can't answer, or says that something isn't there; what is told in the end is why the first one couldn't. Before it is asked for
+//! anything else, a node is asked which network it is of and whether it has the block, once.
 
 use crate::{ForkError, PinError, Pinned, Question, Wanted};
 use rand_chacha::ChaCha8Rng;
@@ -40,6 +40,12 @@ pub trait Source: Send + Sync + fmt::Debug {
     /// [`ForkError`] if there is no answer to one of them at the moment.
     fn ask(&self, questions: &[Question]) -> Result<Vec<Option<Felt>>, ForkError>;
 
+    /// What each of those says who can be asked, with its name, the first one first. What one says isn't there is no answer of another.
+    ///
+    /// # Errors
+    /// [`ForkError`] if one of them has no answer at the moment.
+    fn ask_each(&self, question: Question) -> Result<Vec<(String, Option<Felt>)>, ForkError>;
+
     /// The JSON of a declared class, if there is one of this hash.
     ///
     /// # Errors
@@ -76,16 +82,22 @@ impl Network {
         Self { nodes: Arc::new(Nodes { fork, nodes, randomness: Mutex::new(randomness) }), runtime }
     }
 
-    /// Has the nodes asked on the runtime, and waits here: on whichever thread this is, that is no deadlock unless it is the runtime's only one.
-    fn asked<T: Send + 'static>(&self, about: impl Ask<T>) -> Result<T, ForkError> {
+    /// Has the nodes asked on the runtime, and waits here. This belongs on a thread that may wait: on one of the runtime's own, the asking may be behind the waiting, and then there is no answer.
+    fn asked<T: Send + 'static, F: Future<Output = Result<T, ForkError>> + Send>(
+        &self,
+        ask: impl FnOnce(Arc<Nodes>) -> F + Send + 'static,
+    ) -> Result<T, ForkError> {
+        if self.nodes.nodes.is_empty() {
+            return Err(ForkError::Nobody);
+        }
         let (nodes, (tell, told)) = (self.nodes.clone(), mpsc::sync_channel(1));
         self.runtime.spawn(async move {
-            let late = || ForkError::Late { host: nodes.nodes.first().map(|it| it.rpc.host()).unwrap_or_default() };
-            let answer = timeout(PATIENCE, nodes.ask(&about)).await.unwrap_or_else(|_| Err(late()));
+            let host = nodes.nodes.first().map(|it| it.rpc.host()).unwrap_or_default();
+            let answer = timeout(PATIENCE, ask(nodes)).await.unwrap_or(Err(ForkError::Late { host }));
             // Who asked waits for it.
             let _ = tell.send(answer);
         });
-        told.recv().unwrap_or(Err(ForkError::Stopped))
+        told.recv_timeout(PATIENCE * 2).unwrap_or(Err(ForkError::Stopped))
     }
 }
 
@@ -93,13 +105,18 @@ impl Source for Network {
     fn ask(&self, questions: &[Question]) -> Result<Vec<Option<Felt>>, ForkError> {
         let mut answers = Vec::with_capacity(questions.len());
         for some in questions.chunks(MAX_BATCH) {
-            answers.extend(self.asked(Values(some.to_vec()))?);
+            let some = some.to_vec();
+            answers.extend(self.asked(|nodes| async move { nodes.values(&some).await })?);
         }
         Ok(answers)
     }
 
+    fn ask_each(&self, question: Question) -> Result<Vec<(String, Option<Felt>)>, ForkError> {
+        self.asked(move |nodes| async move { nodes.each(question).await })
+    }
+
     fn class(&self, hash: Felt) -> Result<Option<Vec<u8>>, ForkError> {
-        self.asked(Class(hash))
+        self.asked(move |nodes| async move { nodes.class(hash).await })
     }
 }
 
@@ -137,17 +154,52 @@ impl Ask<Option<Vec<u8>>> for Class {
 }
 
 impl Nodes {
-    async fn ask<T>(&self, about: &impl Ask<T>) -> Result<T, ForkError> {
-        let mut first = None;
+    /// The values. What one node says isn't there, the next one is asked for: it may have what the first one has dropped.
+    async fn values(&self, questions: &[Question]) -> Result<Vec<Option<Felt>>, ForkError> {
+        let mut told: Vec<Option<Felt>> = vec![None; questions.len()];
+        let (mut has_answered, mut first) = (false, None);
         for node in &self.nodes {
-            match self.persevere(node, about).await {
-                Ok(answer) => return Ok(answer),
+            let open = told.iter_mut().zip(questions).filter(|(told, _)| told.is_none());
+            let (places, asked): (Vec<&mut Option<Felt>>, Vec<Question>) = open.unzip();
+            if asked.is_empty() {
+                break;
+            }
+            match self.persevere(node, &Values(asked)).await {
+                Ok(answers) => {
+                    has_answered = true;
+                    places.into_iter().zip(answers).for_each(|(place, answer)| *place = answer);
+                }
                 Err(error) => {
                     first.get_or_insert(error);
                 }
             }
         }
-        Err(first.unwrap_or(ForkError::Nobody))
+        if has_answered { Ok(told) } else { Err(first.unwrap_or(ForkError::Nobody)) }
+    }
+
+    /// The class, of the first node that has it.
+    async fn class(&self, hash: Felt) -> Result<Option<Vec<u8>>, ForkError> {
+        let (mut has_answered, mut first) = (false, None);
+        for node in &self.nodes {
+            match self.persevere(node, &Class(hash)).await {
+                Ok(Some(class)) => return Ok(Some(class)),
+                Ok(None) => has_answered = true,
+                Err(error) => {
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        if has_answered { Ok(None) } else { Err(first.unwrap_or(ForkError::Nobody)) }
+    }
+
+    /// What each node says.
+    async fn each(&self, question: Question) -> Result<Vec<(String, Option<Felt>)>, ForkError> {
+        let mut told = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let answers = self.persevere(node, &Values(vec![question])).await?;
+            told.push((node.rpc.host(), answers.into_iter().next().flatten()));
+        }
+        if told.is_empty() { Err(ForkError::Nobody) } else { Ok(told) }
     }
 
     async fn persevere<T>(&self, node: &Node, about: &impl Ask<T>) -> Result<T, ForkError> {
@@ -250,4 +302,4 @@ fn asked(question: Question, block: Felt) -> Option<Asked> {
 struct Told(#[serde(with = "shardwire_model::felt::wire")] Felt);
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

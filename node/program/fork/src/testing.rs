@@ -1,6 +1,6 @@
 //! A stand-in for a network's node, for tests: it answers over HTTP, from a state that a test gives, and fails as a test tells it to.
 //!
-//! Bounds: it reads a request of at most 1 MiB, and one at a time; a test's own client is its only one.
+//! Bounds: it reads a request of at most 1 MiB, and one at a time; a test's own clients are its only ones.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_types, reason = "it is of tests alone")]
 
 use crate::{Answers, Forks, InMemory, Keeper};
@@ -15,7 +15,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
+        Arc, Condvar, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
@@ -30,6 +30,8 @@ pub enum Fault {
     None,
     /// It hangs up.
     Silent,
+    /// It takes a request and gives no answer, as long as it fails like this.
+    Stalled,
     /// It is too busy for an answer.
     Busy,
     /// It is of another network.
@@ -46,6 +48,10 @@ pub enum Fault {
     NoBatches,
     /// Its values are others than they were.
     Lies,
+    /// It says of each contract that it is of another class.
+    OtherClass,
+    /// It has another file under the hash of a class.
+    OtherFile,
 }
 
 /// A node that a test made. It ends with the value.
@@ -60,6 +66,8 @@ struct Shared {
     state: Arc<dyn Ground>,
     classes: BTreeMap<Felt, Vec<u8>>,
     fault: Mutex<Fault>,
+    /// Notified when it fails otherwise.
+    otherwise: Condvar,
     requests: AtomicUsize,
     over: AtomicBool,
 }
@@ -73,6 +81,7 @@ impl fmt::Debug for StandIn {
 impl Drop for StandIn {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::SeqCst);
+        self.fail(Fault::Silent);
         let _ = TcpStream::connect(self.address);
     }
 }
@@ -97,6 +106,7 @@ impl StandIn {
             state,
             classes: classes.into_iter().collect(),
             fault: Mutex::default(),
+            otherwise: Condvar::new(),
             requests: AtomicUsize::new(0),
             over: AtomicBool::new(false),
         });
@@ -125,6 +135,7 @@ impl StandIn {
     /// If another thread of the test has.
     pub fn fail(&self, fault: Fault) {
         *self.shared.fault.lock().unwrap() = fault;
+        self.shared.otherwise.notify_all();
     }
 
     /// How many requests it had.
@@ -151,7 +162,8 @@ impl Shared {
             }
         };
         self.requests.fetch_add(1, Ordering::SeqCst);
-        let fault = *self.fault.lock().unwrap();
+        let is_stalled = |fault: &mut Fault| *fault == Fault::Stalled;
+        let fault = *self.otherwise.wait_while(self.fault.lock().unwrap(), is_stalled).unwrap();
         let (status, body) = match fault {
             Fault::Silent => return Ok(()),
             Fault::Busy => ("503 Service Unavailable", String::new()),
@@ -219,10 +231,14 @@ impl Shared {
             }
             // Of what it has dropped, it still knows the classes.
             "starknet_getClassHashAt" => {
-                Ok(hex(self.state.class_hash_at(contract()).unwrap().ok_or((20, "Contract not found"))?))
+                let class = self.state.class_hash_at(contract()).unwrap().ok_or((20, "Contract not found"))?;
+                Ok(hex(class + Felt::from(u64::from(fault == Fault::OtherClass))))
             }
             "starknet_getClass" => {
-                let file = self.classes.get(&felt("class_hash")).ok_or((28, "Class hash not found"))?;
+                let hash = felt("class_hash");
+                let other = self.classes.iter().find(|(it, _)| **it != hash).filter(|_| fault == Fault::OtherFile);
+                let file = other.map(|(_, file)| file).or_else(|| self.classes.get(&hash));
+                let file = file.ok_or((28, "Class hash not found"))?;
                 Ok(String::from_utf8(file.clone()).unwrap())
             }
             _ => Err((-32601, "Method not found")),

@@ -1,8 +1,8 @@
 //! What enters a shard of contracts.
 
-use crate::budget::ShardBudget;
-use shardwire_model::{ContractId, Felt, ShardStart, ShardTransaction, execution::Status};
-use shardwire_native::{self as native, Native};
+use crate::{budget::ShardBudget, program::Opened};
+use shardwire_model::{ContractId, Felt, Key, ShardStart, ShardTransaction, execution::Status};
+use shardwire_native::{self as native, Class, Ground, GroundError, Native};
 use shardwire_program::{Admission, Budget, Change, Checked, Foreign, Refusal};
 use std::sync::Arc;
 
@@ -10,19 +10,58 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(crate) struct ContractsAdmission {
     start: Arc<ShardStart>,
+    /// Over what is here.
     native: Native,
+    /// What more there is, where that has to be waited for.
+    further: Option<Arc<dyn Ground>>,
     budget: ShardBudget,
 }
 
 impl ContractsAdmission {
-    pub(crate) fn new(start: ShardStart, native: Native, budget: ShardBudget) -> Self {
-        Self { start: Arc::new(start), native, budget }
+    pub(crate) fn new(start: ShardStart, opened: Opened, budget: ShardBudget) -> Self {
+        let Opened { native, found } = opened;
+        let start = Arc::new(start);
+        match found.forked {
+            None => Self { start, native, further: None, budget },
+            Some(forked) => Self { start, native: native.over(forked.here()), further: Some(found.ground), budget },
+        }
+    }
+}
+
+/// What a shard that is over begins from: nothing is asked of it any more.
+#[derive(Debug)]
+struct Gone;
+
+impl Gone {
+    fn said<T>() -> Result<T, GroundError> {
+        Err(GroundError::new("the shard is over"))
+    }
+}
+
+impl Ground for Gone {
+    fn storage_at(&self, _: ContractId, _: Key) -> Result<Felt, GroundError> {
+        Self::said()
+    }
+
+    fn nonce_at(&self, _: ContractId) -> Result<u64, GroundError> {
+        Self::said()
+    }
+
+    fn class_hash_at(&self, _: ContractId) -> Result<Option<Felt>, GroundError> {
+        Self::said()
+    }
+
+    fn class(&self, _: Felt) -> Result<Option<Arc<Class>>, GroundError> {
+        Self::said()
     }
 }
 
 /// What native execution refuses, in the words of every program's admission.
 fn refused(refusal: native::Refusal) -> Refusal {
     match refusal.is_of_this_machine() {
+        true if matches!(&refusal, native::Refusal::Ground(error) if error.is_absent()) => {
+            Refusal::Absent(Foreign::new(refusal))
+        }
         true if matches!(refusal, native::Refusal::Behind { .. }) => Refusal::Later(Foreign::new(refusal)),
         true => Refusal::Machine(Foreign::new(refusal)),
         false => Refusal::Other(Foreign::new(refusal)),
@@ -49,6 +88,34 @@ impl Admission for ContractsAdmission {
                 Checked::New(Change::new(index, ends, None, Arc::new(change)).with_reverted(reverted))
             }
         })
+    }
+
+    fn fetch(self: Box<Self>, transaction: &ShardTransaction, time: u64) -> Result<(), Refusal> {
+        let Self { native, further, .. } = *self;
+        let Some(further) = further else { return Ok(()) };
+        match checked(&native.over(further), transaction, time) {
+            Err(refusal) if refusal.is_of_this_machine() => Err(refusal),
+            // Whatever else comes of it, comes of the check.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    fn let_go(&mut self) {
+        self.further = None;
+        self.native = self.native.clone().over(Arc::new(Gone));
+    }
+
+    fn take_in(&mut self, transaction: &ShardTransaction, time: u64) -> Result<Checked, Refusal> {
+        let mut checked = self.check(transaction, time);
+        if let Err(Refusal::Absent(_)) = checked {
+            Box::new(self.clone()).fetch(transaction, time)?;
+            checked = self.check(transaction, time);
+        }
+        let checked = checked?;
+        if let Checked::New(change) = &checked {
+            self.apply(change.clone());
+        }
+        Ok(checked)
     }
 
     fn affords(&self, change: &Change) -> Result<(), Refusal> {

@@ -47,10 +47,18 @@ impl Grounds {
             OriginId::Genesis(genesis) => Found { ground: self.geneses.find(*genesis)?, forked: None },
             OriginId::Fork(fork) => self.open_fork(fork, terms, start)?,
         };
-        fit(&*found.ground, start).map_err(|error| match error {
+        let forked = found.forked.is_some();
+        let unfit = |error: GenesisError| match error {
             GenesisError::Ground(error) => BeginError::Ground(error),
-            error => BeginError::Unfit { error, forked: found.forked.is_some() },
-        })?;
+            error => BeginError::Unfit { error, forked },
+        };
+        match (fit(&*found.ground, start).map_err(unfit), &found.forked) {
+            // That is a word on the shard, which one node that is wrong doesn't say alone.
+            (Err(error), Some(forked)) if !error.is_of_this_machine() => {
+                fit(&*forked.clone().again(), start).map_err(unfit)?;
+            }
+            (fits, _) => fits?,
+        }
         Ok(found)
     }
 
@@ -72,6 +80,16 @@ impl Found {
     /// Has these slots read together, where they have to be asked for.
     pub(crate) fn prepare(&self, slots: &[Slot]) -> Result<(), GroundError> {
         self.forked.as_ref().map_or(Ok(()), |forked| forked.prepare(&[], slots))
+    }
+
+    /// Has read again what couldn't be of these contracts.
+    pub(crate) fn retry(&self, contracts: &[ContractId]) -> Result<(), GroundError> {
+        self.forked.as_ref().map_or(Ok(()), |forked| forked.retry(contracts))
+    }
+
+    /// The same state, asked for anew of everybody who knows it.
+    pub(crate) fn again(&self) -> Arc<dyn Ground> {
+        self.forked.as_ref().map_or_else(|| self.ground.clone(), |forked| forked.clone().again())
     }
 }
 

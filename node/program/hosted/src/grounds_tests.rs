@@ -8,7 +8,7 @@ use shardwire_fork::testing::{Fault, Memory, StandIn, forks};
 use shardwire_model::{
     AccountId, Cause, Coded as _, ContractId, Felt, ForkId, Logged, PeerId, Reads, ShardStart, Terms,
 };
-use shardwire_program::{ExecuteError, Execution, Program as _};
+use shardwire_program::{Checked, ExecuteError, Execution, Program as _, Refusal};
 use shardwire_proving::origin::{Compared, Origin, OriginError, OriginMismatch, Origins as _, compare};
 use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
@@ -249,4 +249,92 @@ fn a_settler_whose_node_fails_says_nothing_until_it_can() {
     let Compared::Mismatch(mismatch) = error else { panic!("it is false: {error}") };
     assert_eq!(mismatch.code(), "SW-SETTLE-008");
     assert!(mismatch.to_string().contains(&format!("the run began with {lie:#x}")), "{mismatch}");
+}
+
+/// Two nodes of one network, asked in this order by the same one.
+fn both(game: &Game, second: &StandIn) -> Arc<Grounds> {
+    let _runtime = game.runtime.enter();
+    let none = Geneses::new(|_, _| Ok(None), Class::compile);
+    Arc::new(Grounds::from(none).with_networks(forks(&[&game.node, second], &game.keeper)))
+}
+
+#[test]
+fn a_settler_whose_nodes_contradict_each_other_says_nothing_until_they_agree() {
+    let game = Game::new();
+    let (start, values) = shard();
+    let run = execute(&Contracts::new(game.grounds()), &start, &values).unwrap();
+    let reads = read_of(&start, &run);
+    let (settler, second) = (Game::new(), Game::new().node);
+    let grounds = both(&settler, &second);
+    let origin = opened(&grounds, &start);
+    settler.node.fail(Fault::Lies);
+    let error = compare(&reads, &start, &values, &*origin).unwrap_err();
+    let Compared::Origin(OriginError::Unable(error)) = error else { panic!("it is no verdict: {error}") };
+    assert_eq!(error.code(), "SW-FORK-014", "{error}");
+    // So the proof waits, as it does where a state can't be opened.
+    assert!(matches!(grounds.open(&start), Err(OriginError::Unable(_))));
+    settler.node.fail(Fault::None);
+    let origin = opened(&grounds, &start);
+    compare(&reads, &start, &values, &*origin).unwrap();
+    // A list that is false is one, whichever node is asked.
+    let mut forged = reads.clone();
+    *forged.storage.values_mut().next().unwrap() += Felt::THREE;
+    assert!(matches!(compare(&forged, &start, &values, &*origin).unwrap_err(), Compared::Mismatch(_)));
+}
+
+#[test]
+fn a_node_that_lies_of_a_class_is_no_verdict_on_the_shard() {
+    let (start, values) = shard();
+    for (fault, code) in [(Fault::OtherClass, "SW-FORK-014"), (Fault::OtherFile, "SW-FORK-007")] {
+        let (game, second) = (Game::new(), Game::new().node);
+        let grounds = both(&game, &second);
+        game.node.fail(fault);
+        let (is_of_this_machine, text) = said(&grounds, |_| ());
+        assert!(is_of_this_machine && text.starts_with(code), "{text}");
+        game.node.fail(Fault::None);
+        assert!(execute(&Contracts::new(grounds), &start, &values).is_ok());
+    }
+    // If all say so, the start data is wrong.
+    let alone = Game::new();
+    alone.node.fail(Fault::OtherClass);
+    let (is_of_this_machine, text) = said(&alone.grounds(), |_| ());
+    assert!(!is_of_this_machine && text.starts_with("SW-NATIVE-010"), "{text}");
+}
+
+/// Whoever checks before it has its place in the log must not wait for a network.
+#[test]
+fn what_admission_lacks_is_read_beside_it() {
+    let game = Game::new();
+    let (start, values) = shard();
+    let contracts = Contracts::new(game.grounds());
+    let mut admission = contracts.admission(start.clone(), &values).unwrap();
+    let [train, pay, ..] = dungeon::game(&start).map(shardwire_model::ShardTransaction::from);
+    let before = game.node.requests();
+    let refusal = admission.check(&train, BEGINS).unwrap_err();
+    assert!(matches!(refusal, Refusal::Absent(_)) && refusal.is_of_this_machine(), "{refusal:?}");
+    assert_eq!((game.node.requests(), refusal.code()), (before, "SW-FORK-016"));
+    assert_eq!(refusal.told(), "this machine can't look at the transaction at the moment");
+    admission.fork().fetch(&train, BEGINS).unwrap();
+    let asked = game.node.requests();
+    assert!(asked > before);
+    let Checked::New(change) = admission.check(&train, BEGINS).unwrap() else { panic!("it is new") };
+    admission.apply(change);
+    assert_eq!(game.node.requests(), asked);
+    // A log is taken in as it is, whatever has to be read for it.
+    assert!(matches!(admission.take_in(&pay, BEGINS + 1).unwrap(), Checked::New(_)));
+    // What can't be read says so, and says nothing of the transaction.
+    let other = Game::new();
+    let contracts = Contracts::new(other.grounds());
+    let mut admission = contracts.admission(start, &values).unwrap();
+    other.node.fail(Fault::NoBlock);
+    let refusal = admission.fork().fetch(&train, BEGINS).unwrap_err();
+    assert!(matches!(refusal, Refusal::Machine(_)), "{refusal:?}");
+    assert_eq!((refusal.code(), admission.take_in(&train, BEGINS).unwrap_err().code()), ("SW-FORK-005", "SW-FORK-005"));
+    // One that is over has nothing to read.
+    other.node.fail(Fault::None);
+    admission.take_in(&train, BEGINS).unwrap();
+    let (accepted, nonces) = (admission.accepted(), admission.next_nonces());
+    admission.let_go();
+    assert_eq!((admission.accepted(), admission.next_nonces()), (accepted, nonces));
+    assert!(admission.check(&pay, BEGINS + 1).unwrap_err().is_of_this_machine());
 }

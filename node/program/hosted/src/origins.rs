@@ -22,7 +22,10 @@ impl Origins for Grounds {
             }
         };
         let ordered = start.for_contracts().map_err(OriginError::refused)?;
-        Ok(Some(Box::new(Begun(self.begin(terms, &ordered).map_err(cannot)?))))
+        let found = self.begin(terms, &ordered).map_err(cannot)?;
+        // What a proof's list was compared with, and couldn't be read, is a reason to have the proof wait.
+        found.retry(&start.contracts).map_err(OriginError::unable)?;
+        Ok(Some(Box::new(Begun(found))))
     }
 }
 
@@ -51,6 +54,14 @@ impl Origin for Begun {
 
     fn nonce(&self, account: AccountId) -> Result<Felt, OriginError> {
         Ok(self.0.ground.nonce_at(ContractId(account.0)).map_err(OriginError::unable)?.into())
+    }
+
+    fn storage_again(&self, contract: ContractId, key: Key) -> Result<Felt, OriginError> {
+        self.0.again().storage_at(contract, key).map_err(OriginError::unable)
+    }
+
+    fn nonce_again(&self, account: AccountId) -> Result<Felt, OriginError> {
+        Ok(self.0.again().nonce_at(ContractId(account.0)).map_err(OriginError::unable)?.into())
     }
 }
 

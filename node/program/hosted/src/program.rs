@@ -5,6 +5,7 @@ use crate::{
     admission::{ContractsAdmission, checked},
     budget::{Meters, ShardBudget},
     geneses::is_of_this_machine,
+    grounds::Found,
 };
 use shardwire_contracts::{Class, ReplayError, Spent, cost::PROVER_BYTES, replay_counted, tree};
 use shardwire_model::{Coded, ContractId, Felt, Key, Logged, MAX_READS, ShardStart, StartError, Terms};
@@ -42,11 +43,35 @@ impl Contracts {
     /// [`ExecuteError::Terms`], [`ExecuteError::Start`]; [`ExecuteError::Other`] if what it begins from isn't here or isn't what the start data says;
     /// [`ExecuteError::Unable`] if this machine can't read it.
     pub fn open(&self, start: &ShardStart, values: &[Felt]) -> Result<Native, ExecuteError> {
+        Ok(self.begun(start, values)?.native)
+    }
+
+    /// The same, to show it to visitors: what they ask for leaves room for the shard.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_shown(&self, start: &ShardStart, values: &[Felt]) -> Result<Native, ExecuteError> {
+        let Opened { native, found } = self.begun(start, values)?;
+        Ok(match found.forked {
+            Some(forked) => native.over(forked.shown()),
+            None => native,
+        })
+    }
+
+    fn begun(&self, start: &ShardStart, values: &[Felt]) -> Result<Opened, ExecuteError> {
         let Terms::Contracts(terms) = &start.terms else { return Err(ExecuteError::Terms { program: NAME }) };
         let ordered = start.for_contracts().map_err(StartError::from)?;
         let found = self.grounds.begin(terms, &ordered).map_err(|error| cannot(error.is_of_this_machine(), error))?;
-        Native::open(found.ground, &ordered, values).map_err(|error| cannot(is_of_this_machine(&error), error))
+        let native = Native::open(found.ground.clone(), &ordered, values);
+        let native = native.map_err(|error| cannot(is_of_this_machine(&error), error))?;
+        Ok(Opened { native, found })
     }
+}
+
+/// A shard before its first transaction, and what it begins from.
+pub(crate) struct Opened {
+    pub(crate) native: Native,
+    pub(crate) found: Found,
 }
 
 /// Why a shard can't be executed: because of what it is, or because of this machine.
@@ -127,10 +152,10 @@ impl Program for Contracts {
     }
 
     fn admission(&self, start: ShardStart, values: &[Felt]) -> Result<Box<dyn Admission>, ExecuteError> {
-        let native = self.open(&start, values)?;
-        let opening = Spent::before(native.start(), &classes(&native)?);
+        let opened = self.begun(&start, values)?;
+        let opening = Spent::before(opened.native.start(), &classes(&opened.native)?);
         let budget = ShardBudget::new(opening, self.meters.of(start.shard), self.budget_bytes);
-        Ok(Box::new(ContractsAdmission::new(start, native, budget)))
+        Ok(Box::new(ContractsAdmission::new(start, opened, budget)))
     }
 
     fn execute(

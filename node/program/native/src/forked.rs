@@ -19,6 +19,21 @@ pub trait Forked: Ground {
     /// # Errors
     /// [`GroundError`] if one of them can't be found out at the moment.
     fn prepare(&self, contracts: &[ContractId], slots: &[Slot]) -> Result<(), GroundError>;
+
+    /// Asks again what of these contracts couldn't be found out the last time.
+    ///
+    /// # Errors
+    /// [`GroundError`] if one of it still can't be found out.
+    fn retry(&self, contracts: &[ContractId]) -> Result<(), GroundError>;
+
+    /// The same for who must not wait: it has what was read before. Of what wasn't it says so ([`GroundError::is_absent`]).
+    fn here(self: Arc<Self>) -> Arc<dyn Ground>;
+
+    /// The same for who looks at a shard, and may be anybody.
+    fn shown(self: Arc<Self>) -> Arc<dyn Ground>;
+
+    /// The same, but what it says is asked for anew, of everybody who knows: for who is about to say that somebody else is wrong.
+    fn again(self: Arc<Self>) -> Arc<dyn Ground>;
 }
 
 /// Reads networks at a block.

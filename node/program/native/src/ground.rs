@@ -40,6 +40,7 @@ pub struct GroundError {
     why: String,
     code: &'static str,
     next_step: String,
+    is_absent: bool,
 }
 
 impl GroundError {
@@ -50,13 +51,25 @@ impl GroundError {
     #[must_use]
     pub fn new(why: impl Into<String>) -> Self {
         let next_step = "Submit the transaction again; if this lasts, look at what the operator reads the state from.";
-        Self { why: why.into(), code: Self::CODE, next_step: next_step.into() }
+        Self { why: why.into(), code: Self::CODE, next_step: next_step.into(), is_absent: false }
     }
 
     /// That it can't be read because of this, whose code and next step it has.
     #[must_use]
     pub fn of(error: &impl Coded) -> Self {
-        Self { why: error.to_string(), code: error.code(), next_step: error.next_step() }
+        Self { why: error.to_string(), code: error.code(), next_step: error.next_step(), is_absent: false }
+    }
+
+    /// The same: it could be read, and who asked doesn't wait for that.
+    #[must_use]
+    pub fn absent(self) -> Self {
+        Self { is_absent: true, ..self }
+    }
+
+    /// Whether it could be read, and who asked doesn't wait for that.
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        self.is_absent
     }
 }
 

@@ -128,6 +128,12 @@ impl Native {
         })
     }
 
+    /// The same shard over another ground, which has the same state, or says less of it.
+    #[must_use]
+    pub fn over(self, ground: Arc<dyn Ground>) -> Self {
+        Self { state: self.state.over(ground), ..self }
+    }
+
     /// Executes a transaction at a time, in seconds since the Unix epoch, and says what it changes. Nothing changes yet.
     ///
     /// # Errors

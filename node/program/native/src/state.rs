@@ -32,6 +32,10 @@ impl State {
         Self { ground, start, slots: HashMap::new(), nonces: HashMap::new() }
     }
 
+    pub(crate) fn over(self, ground: Arc<dyn Ground>) -> Self {
+        Self { ground, ..self }
+    }
+
     pub(crate) fn storage_at(&self, contract: ContractId, key: Key) -> Result<Felt, GroundError> {
         match self.slots.get(&Slot::new(contract, key)) {
             Some(value) => Ok(*value),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{Answered, InMemory};
+use shardwire_model::{Coded as _, Key};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const BLOCK: ForkId =
@@ -20,6 +21,8 @@ struct Counts {
     other: AtomicUsize,
     /// Whether it has dropped the storage of the contract.
     prunes: AtomicUsize,
+    /// Whether it tells nonces that can't be.
+    counts_wrong: AtomicUsize,
 }
 
 impl Counting {
@@ -45,14 +48,20 @@ impl Source for Counting {
         self.0.asked.fetch_add(questions.len(), Ordering::Relaxed);
         let other = Felt::from(self.0.other.load(Ordering::Relaxed) as u64);
         let prunes = self.0.prunes.load(Ordering::Relaxed) > 0;
-        let answer = |question: &Question| match question {
+        let counts_wrong = self.0.counts_wrong.load(Ordering::Relaxed) > 0;
+        let answer = |question: &Question| match *question {
             Question::Time => Some(Felt::from(1_000) + other),
-            Question::Storage(WORLD, key) if !prunes => Some(key.0 + Felt::ONE + other),
-            Question::Nonce(WORLD) if !prunes => Some(Felt::from(7) + other),
-            Question::ClassHash(WORLD) => Some(Felt::from(0xc1a55)),
+            Question::Storage(contract, key) if contract == WORLD && !prunes => Some(key.0 + Felt::ONE + other),
+            Question::Nonce(contract) if contract == WORLD && counts_wrong => Some(Felt::TWO.pow(64_u32)),
+            Question::Nonce(contract) if contract == WORLD && !prunes => Some(Felt::from(7) + other),
+            Question::ClassHash(contract) if contract == WORLD => Some(Felt::from(0xc1a55)),
             _ => None,
         };
         Ok(questions.iter().map(answer).collect())
+    }
+
+    fn ask_each(&self, question: Question) -> Result<Vec<(String, Option<Felt>)>, ForkError> {
+        Ok(vec![("node".to_owned(), self.ask(&[question])?.first().copied().flatten())])
     }
 
     fn class(&self, hash: Felt) -> Result<Option<Vec<u8>>, ForkError> {
@@ -130,8 +139,8 @@ fn what_was_answered_stays_whatever_is_said_later() {
     assert_eq!(slot(&one, 1).unwrap(), Felt::from(2));
     assert_eq!(slot(&fork(&network, &answers), 1).unwrap(), Felt::from(2));
     // Two that ask at the same time: the first one's is kept.
-    one.keep(&[(Question::Time, Some(Felt::ONE))]).unwrap();
-    assert_eq!(one.keep(&[(Question::Time, Some(Felt::TWO))]).unwrap(), [Some(Felt::ONE)]);
+    one.keep(&[(Question::Time, Some(Felt::ONE))], MAX_ANSWERS).unwrap();
+    assert_eq!(one.keep(&[(Question::Time, Some(Felt::TWO))], MAX_ANSWERS).unwrap(), [Some(Felt::ONE)]);
     assert_eq!(one.made().unwrap(), 1);
     drop(other);
 }
@@ -179,6 +188,9 @@ fn beyond_the_bound_answers_are_asked_for_each_time() {
         }
     }
     assert_eq!((network.asked(), answers.load().unwrap().len()), (4, 2));
+    // After a restart it is as full as it was.
+    let again = self::fork(&network, &answers).with_most(2);
+    assert_eq!((slot(&again, 3).unwrap(), answers.load().unwrap().len()), (Felt::from(4), 2));
 }
 
 #[test]
@@ -202,7 +214,8 @@ fn a_class_is_what_its_hash_says_and_is_kept_when_it_is() {
     assert_eq!(first.class(Felt::ZERO).unwrap().map(|it| it.hash()), None);
     network.is_gone(true);
     assert_eq!(fork(&network, &answers).class(hash).unwrap().unwrap().hash(), hash);
-    // One that is damaged where it is kept is asked for again.
+    // One that is damaged where it is kept, or can't be read there, is asked for again.
+    assert_eq!(open_on(Broken { reads: true }, &network).class(hash).unwrap_err().code(), "SW-FORK-009");
     answers.keep_class(hash, b"{}").unwrap();
     assert_eq!(fork(&network, &answers).class(hash).unwrap_err().code(), "SW-FORK-005");
     network.is_gone(false);
@@ -226,12 +239,16 @@ impl Answers for Broken {
     }
 
     fn class(&self, _: Felt) -> Result<Option<Vec<u8>>, String> {
-        Ok(None)
+        Err("a bad sector".into())
     }
 
     fn keep_class(&self, _: Felt, _: &[u8]) -> Result<(), String> {
         Err("no space left on device".into())
     }
+}
+
+fn open_on(disk: Broken, network: &Counting) -> Fork {
+    Fork::open(BLOCK, network.clone(), Box::new(disk), compile()).unwrap()
 }
 
 #[test]
@@ -240,6 +257,84 @@ fn an_answer_that_cannot_be_kept_is_not_used() {
     let error = slot(&open(true).unwrap(), 1).unwrap_err();
     assert!(error.to_string().contains("no space left") && error.code() == "SW-FORK-009", "{error}");
     let hash = Class::compile(CLASS).unwrap().hash();
-    assert_eq!(open(true).unwrap().class(hash).unwrap_err().code(), "SW-FORK-009");
+    let error = open(true).unwrap().class(hash).unwrap_err();
+    assert!(error.to_string().contains("no space left") && error.code() == "SW-FORK-009", "{error}");
     assert_eq!(open(false).unwrap_err(), ForkError::Kept("a bad sector".into()));
+}
+
+/// A disk on which nothing more has room, until it has.
+#[derive(Clone, Debug, Default)]
+struct Filling(InMemory, Arc<AtomicUsize>);
+
+impl Filling {
+    fn room(&self) -> Result<(), String> {
+        if self.1.load(Ordering::Relaxed) > 0 { Err("no space left on device".into()) } else { Ok(()) }
+    }
+}
+
+impl Answers for Filling {
+    fn load(&self) -> Result<Vec<Answered>, String> {
+        self.0.load()
+    }
+
+    fn keep(&self, answered: &[Answered]) -> Result<(), String> {
+        self.room().and_then(|()| self.0.keep(answered))
+    }
+
+    fn class(&self, hash: Felt) -> Result<Option<Vec<u8>>, String> {
+        self.0.class(hash)
+    }
+
+    fn keep_class(&self, hash: Felt, file: &[u8]) -> Result<(), String> {
+        self.room().and_then(|()| self.0.keep_class(hash, file))
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_is_a_trouble_until_it_has_room_again() {
+    let (network, disk) = (Counting::default(), Filling::default());
+    let fork = Fork::open(BLOCK, network.clone(), Box::new(disk.clone()), compile()).unwrap();
+    let hash = Class::compile(CLASS).unwrap().hash();
+    assert_eq!(slot(&fork, 1).unwrap(), Felt::TWO);
+    disk.1.store(1, Ordering::Relaxed);
+    let (error, of_class) = (slot(&fork, 2).unwrap_err(), fork.class(hash).unwrap_err());
+    assert_eq!((error.code(), of_class.code()), ("SW-FORK-009", "SW-FORK-009"));
+    assert!(error.next_step().starts_with("Free space on the disk"), "{}", error.next_step());
+    fork.try_again();
+    assert_eq!(fork.trouble().unwrap().code(), "SW-FORK-009");
+    // What was read before is there all the time.
+    assert_eq!(slot(&fork, 1).unwrap(), Felt::TWO);
+    disk.1.store(0, Ordering::Relaxed);
+    fork.try_again();
+    network.is_gone(true);
+    assert_eq!((fork.trouble(), slot(&fork, 2).unwrap()), (None, Felt::THREE));
+    assert_eq!(fork.class(hash).unwrap().unwrap().hash(), hash);
+}
+
+#[test]
+fn a_nonce_that_no_contract_can_have_is_not_kept() {
+    let (network, answers) = (Counting::default(), InMemory::default());
+    let fork = fork(&network, &answers);
+    network.0.counts_wrong.store(1, Ordering::Relaxed);
+    let error = fork.nonce_at(WORLD).unwrap_err();
+    assert_eq!((error.code(), answers.load().unwrap()), ("SW-FORK-008", vec![]), "{error}");
+    assert_eq!(fork.trouble().unwrap().code(), "SW-FORK-008");
+    network.0.counts_wrong.store(0, Ordering::Relaxed);
+    fork.try_again();
+    assert_eq!((fork.trouble(), fork.nonce_at(WORLD).unwrap()), (None, 7));
+}
+
+#[test]
+fn an_answer_to_one_question_is_none_to_another_that_has_none() {
+    let (network, answers) = (Counting::default(), InMemory::default());
+    let fork = fork(&network, &answers);
+    network.is_gone(true);
+    slot(&fork, 1).unwrap_err();
+    slot(&fork, 2).unwrap_err();
+    network.is_gone(false);
+    assert_eq!(slot(&fork, 2).unwrap(), Felt::THREE);
+    assert!(fork.trouble().is_some(), "the first one waits");
+    fork.try_again();
+    network.is_gone(true);
+    assert_eq!((fork.trouble(), slot(&fork, 1).unwrap()), (None, Felt::TWO));
 }

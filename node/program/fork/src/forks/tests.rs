@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::Memory;
+use crate::{testing::Memory, trouble::REMEMBERED};
 use rand_chacha::ChaCha8Rng;
 use shardwire_native::Class;
 
@@ -45,4 +45,32 @@ async fn as_many_blocks_are_kept_as_may_be_and_those_in_use_always() {
     let expected: Vec<u64> = (3..=most).chain([1, 99]).collect();
     assert_eq!(keeper.numbers(), expected);
     drop(oldest);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_that_no_shard_goes_on_from_is_no_trouble_for_long() {
+    let forks = forks(&Memory::default());
+    let refused = forks.find(&block(1)).unwrap().unwrap();
+    refused.made().unwrap_err();
+    let (now, later) = (Instant::now(), Instant::now() + REMEMBERED + REMEMBERED);
+    let troubles = |at| forks.troubles_at(at).into_iter().map(|(fork, _)| fork).collect::<Vec<_>>();
+    assert_eq!((troubles(now), troubles(later)), (vec![block(1)], vec![block(1)]));
+    // Nobody waits for it: a start with a wrong block was refused, say.
+    drop(refused);
+    assert_eq!((troubles(now), troubles(later)), (vec![block(1)], vec![]));
+}
+
+#[tokio::test]
+async fn who_shows_what_is_over_lets_go_before_a_block_is_refused() {
+    let forks = Arc::new(forks(&Memory::default()));
+    let most = MAX_FORKS as u64;
+    let held: Vec<_> = (0..most).map(|number| forks.find(&block(number)).unwrap().unwrap()).collect();
+    let shown = Arc::new(Mutex::new(held));
+    let of_door = shown.clone();
+    forks.when_full(move || drop(of_door.lock().unwrap().pop()));
+    forks.find(&block(most)).unwrap();
+    assert_eq!(shown.lock().unwrap().len(), MAX_FORKS - 1);
+    // Only if there is no room.
+    forks.find(&block(most)).unwrap();
+    assert_eq!(shown.lock().unwrap().len(), MAX_FORKS - 1);
 }

@@ -5,14 +5,14 @@ use shardwire_model::{Coded as _, ContractId, Key};
 use shardwire_native::{Class as Compiled, Genesis, GroundError};
 use std::collections::BTreeMap;
 
-const BLOCK: ForkId =
+pub(crate) const BLOCK: ForkId =
     ForkId { chain: Felt::from_hex_unchecked("0x534e"), number: 7, hash: Felt::from_hex_unchecked("0xb10c") };
-const WORLD: ContractId = ContractId(Felt::from_hex_unchecked("0x3031d"));
-const NOWHERE: ContractId = ContractId(Felt::from_hex_unchecked("0xdead"));
+pub(crate) const WORLD: ContractId = ContractId(Felt::from_hex_unchecked("0x3031d"));
+pub(crate) const NOWHERE: ContractId = ContractId(Felt::from_hex_unchecked("0xdead"));
 const CLASS: &str = include_str!("../../../contracts/game/dice.sierra.json");
 
 /// A node, and the hash of the class that it knows.
-fn node() -> (StandIn, Felt) {
+pub(crate) fn node() -> (StandIn, Felt) {
     let hash = Compiled::compile(CLASS.as_bytes()).unwrap().hash();
     let slots: BTreeMap<String, String> = (1..=200).map(|n| (format!("{n:#x}"), format!("{:#x}", n + 1))).collect();
     let contract = json!({ "address": WORLD, "class_hash": format!("{hash:#x}"), "nonce": 7, "storage": slots });
@@ -21,7 +21,7 @@ fn node() -> (StandIn, Felt) {
     (StandIn::new(BLOCK, 1_000, Arc::new(state), [(hash, CLASS.as_bytes().to_vec())]), hash)
 }
 
-fn network(nodes: &[&StandIn]) -> Network {
+pub(crate) fn network(nodes: &[&StandIn]) -> Network {
     let nodes = nodes.iter().map(|it| Rpc::new(&it.url()).unwrap());
     Network::new(BLOCK, nodes, Handle::current(), ChaCha8Rng::seed_from_u64(1))
 }
@@ -103,10 +103,46 @@ async fn another_node_of_the_network_answers_where_one_fails() {
     assert_eq!(two.requests(), before);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_asks_on_a_thread_of_the_runtime_has_an_answer_too() {
+#[tokio::test]
+async fn who_asks_on_a_thread_that_may_wait_has_an_answer_from_a_runtime_of_one_thread() {
     let (node, _) = node();
-    let network = Arc::new(network(&[&node]));
-    let asking = tokio::spawn(async move { network.ask(&[slot(1)]) });
+    let network = network(&[&node]);
+    let asking = tokio::task::spawn_blocking(move || network.ask(&[slot(1)]));
     assert_eq!(asking.await.unwrap().unwrap(), [Some(Felt::TWO)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_node_has_dropped_another_one_is_asked_for() {
+    let ((one, hash), (two, _)) = (node(), node());
+    let network = network(&[&one, &two]);
+    one.fail(Fault::Pruned);
+    let asked = [slot(1), Question::ClassHash(WORLD), Question::Nonce(WORLD), Question::Nonce(NOWHERE)];
+    let told = [Some(Felt::TWO), Some(hash), Some(Felt::from(7)), None];
+    assert_eq!(network.ask(&asked).unwrap(), told);
+    // Who has it isn't there: that is what the other one says then.
+    two.fail(Fault::Silent);
+    assert_eq!(network.ask(&asked).unwrap(), [None, Some(hash), None, None]);
+    one.fail(Fault::Silent);
+    assert_eq!(network.ask(&asked).unwrap_err().code(), "SW-STARKNET-003");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_node_is_asked_what_it_says() {
+    let ((one, _), (two, _)) = (node(), node());
+    let network = network(&[&one, &two]);
+    let host = |node: &StandIn| node.url().replace("http://", "").replace("/rpc", "");
+    two.fail(Fault::Lies);
+    let told = network.ask_each(slot(1)).unwrap();
+    assert_eq!(told, [(host(&one), Some(Felt::TWO)), (host(&two), Some(Felt::THREE))]);
+    two.fail(Fault::NoBlock);
+    assert_eq!(network.ask_each(slot(1)).unwrap_err().code(), "SW-FORK-005");
+    assert_eq!(self::network(&[]).ask_each(slot(1)).unwrap_err(), ForkError::Nobody);
+}
+
+/// A folder is looked at by one thread.
+#[tokio::test]
+async fn who_asks_nobody_does_not_wait() {
+    let nobody = network(&[]);
+    assert_eq!(nobody.ask(&[slot(1)]).unwrap_err(), ForkError::Nobody);
+    assert_eq!(nobody.class(Felt::ONE).unwrap_err(), ForkError::Nobody);
 }
