@@ -82,7 +82,7 @@ impl Network {
         Self { nodes: Arc::new(Nodes { fork, nodes, randomness: Mutex::new(randomness) }), runtime }
     }
 
-    /// Has the nodes asked on the runtime, and waits here: on whichever thread this is, that is no deadlock unless it is the runtime's only one.
+    /// Has the nodes asked on the runtime, and waits here. This belongs on a thread that may wait: on one of the runtime's own, the asking may be behind the waiting, and then there is no answer.
     fn asked<T: Send + 'static, F: Future<Output = Result<T, ForkError>> + Send>(
         &self,
         ask: impl FnOnce(Arc<Nodes>) -> F + Send + 'static,
@@ -97,7 +97,7 @@ impl Network {
             // Who asked waits for it.
             let _ = tell.send(answer);
         });
-        told.recv().unwrap_or(Err(ForkError::Stopped))
+        told.recv_timeout(PATIENCE * 2).unwrap_or(Err(ForkError::Stopped))
     }
 }
 

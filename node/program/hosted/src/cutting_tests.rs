@@ -23,7 +23,7 @@ struct Shard {
 impl Shard {
     /// Anna trains, by INVOKE and by the calls of a key, and pays Bert; then the end.
     fn played() -> Self {
-        let program = Contracts::new(Arc::new(dungeon::geneses()));
+        let program = Contracts::new(Arc::new(dungeon::geneses().into()));
         let (start, values) = dungeon::shard(PeerId([7; 32]));
         let key = AccountKey::from_secret([5; 32]);
         let mut previous = dungeon::first_link(&start, &key);

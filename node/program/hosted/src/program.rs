@@ -2,7 +2,7 @@
 
 use crate::{
     Grounds, Segments,
-    admission::{ContractsAdmission, checked},
+    admission::ContractsAdmission,
     budget::{Meters, ShardBudget},
     geneses::is_of_this_machine,
     grounds::Found,

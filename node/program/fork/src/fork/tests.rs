@@ -48,12 +48,13 @@ impl Source for Counting {
         self.0.asked.fetch_add(questions.len(), Ordering::Relaxed);
         let other = Felt::from(self.0.other.load(Ordering::Relaxed) as u64);
         let prunes = self.0.prunes.load(Ordering::Relaxed) > 0;
-        let answer = |question: &Question| match question {
+        let counts_wrong = self.0.counts_wrong.load(Ordering::Relaxed) > 0;
+        let answer = |question: &Question| match *question {
             Question::Time => Some(Felt::from(1_000) + other),
-            Question::Storage(WORLD, key) if !prunes => Some(key.0 + Felt::ONE + other),
-            Question::Nonce(WORLD) if self.0.counts_wrong.load(Ordering::Relaxed) > 0 => Some(Felt::TWO.pow(64_u32)),
-            Question::Nonce(WORLD) if !prunes => Some(Felt::from(7) + other),
-            Question::ClassHash(WORLD) => Some(Felt::from(0xc1a55)),
+            Question::Storage(contract, key) if contract == WORLD && !prunes => Some(key.0 + Felt::ONE + other),
+            Question::Nonce(contract) if contract == WORLD && counts_wrong => Some(Felt::TWO.pow(64_u32)),
+            Question::Nonce(contract) if contract == WORLD && !prunes => Some(Felt::from(7) + other),
+            Question::ClassHash(contract) if contract == WORLD => Some(Felt::from(0xc1a55)),
             _ => None,
         };
         Ok(questions.iter().map(answer).collect())

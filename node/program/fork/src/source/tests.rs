@@ -103,11 +103,11 @@ async fn another_node_of_the_network_answers_where_one_fails() {
     assert_eq!(two.requests(), before);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_asks_on_a_thread_of_the_runtime_has_an_answer_too() {
+#[tokio::test]
+async fn who_asks_on_a_thread_that_may_wait_has_an_answer_from_a_runtime_of_one_thread() {
     let (node, _) = node();
-    let network = Arc::new(network(&[&node]));
-    let asking = tokio::spawn(async move { network.ask(&[slot(1)]) });
+    let network = network(&[&node]);
+    let asking = tokio::task::spawn_blocking(move || network.ask(&[slot(1)]));
     assert_eq!(asking.await.unwrap().unwrap(), [Some(Felt::TWO)]);
 }
 
