@@ -167,7 +167,7 @@ fn a_misspelt_setting_is_named_with_what_was_meant() {
         "error[SW-CONFIG-003]: shardwire.toml, line 2: there is no setting 'worker.nice'\n  next: Remove it. The settings are \
          network, roles, listen, advertise, peers, admins, profile, settler.shard_timeout_s, worker.path, worker.memory_limit_bytes, worker.deadline_s, worker.threads, \
          reputation.allow, reputation.deny, reputation.work_half_life_s, reputation.fault_half_life_s, reputation.first_ban_s, \
-         reputation.longest_ban_s, reputation.quotas, reputation.memory_watermark_bytes, metrics.listen, rpc.listen, log.level, \
+         reputation.longest_ban_s, reputation.quotas, reputation.memory_watermark_bytes, metrics.listen, rpc.listen, fork.nodes, log.level, \
          log.format."
     );
     assert!(next("worker.memory_limit = 1").ends_with("Did you mean 'worker.memory_limit_bytes'?"));

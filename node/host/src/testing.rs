@@ -81,6 +81,19 @@ pub fn store(folder: &Path) -> Store {
     }
 }
 
+/// The store of a folder that a host on this runtime had before. What its tasks held is let go of when the runtime has dropped them, so it has to run meanwhile.
+///
+/// # Panics
+/// As [`store`].
+pub async fn store_again(folder: &Path) -> Store {
+    loop {
+        match Store::open(&SystemDisk, &folder.join("node.redb"), &LAYOUT) {
+            Err(StoreError::InUse) => tokio::task::yield_now().await,
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
 /// Holds up every commit of a store until it is dropped, as a disk does that takes its time.
 #[derive(Debug)]
 pub struct HeldCommits {

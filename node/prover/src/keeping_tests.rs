@@ -89,8 +89,8 @@ async fn a_made_up_job_leaves_no_record_no_file_and_no_proof_and_costs_its_opera
 }
 
 /// A prover at this date.
-fn prover_at(folder: &Path, date: Timestamp) -> (Arc<Prover>, Tasks) {
-    let store = testing::store(folder);
+async fn prover_at(folder: &Path, date: Timestamp) -> (Arc<Prover>, Tasks) {
+    let store = testing::store_again(folder).await;
     let clock = testing::SetWall::at(date);
     let (host, tasks) = testing::host(identities()[0].clone(), store, folder, clock, "");
     (Prover::resume(host, Arc::new(AtOnce), Arc::new(Believer::default())).unwrap(), tasks)
@@ -102,7 +102,7 @@ async fn long_after_its_deadline_all_of_a_job_is_forgotten_and_it_is_not_taken_a
     let operator = Arc::new(Operator::new());
     let (job, deadline, peer) = (operator.offer.job, operator.offer.start.deadline, operator.offer.start.operator);
     let proof = {
-        let (prover, _tasks) = prover_at(folder.path(), deadline);
+        let (prover, _tasks) = prover_at(folder.path(), deadline).await;
         session(&prover, &operator).await;
         prover.taken(Hash::of(b"another"), peer).await.unwrap();
         let known = prover.job(job).expect("its deadline has just passed");
@@ -110,10 +110,10 @@ async fn long_after_its_deadline_all_of_a_job_is_forgotten_and_it_is_not_taken_a
     };
     assert!(proof.exists());
     {
-        let (prover, _tasks) = prover_at(folder.path(), deadline);
+        let (prover, _tasks) = prover_at(folder.path(), deadline).await;
         assert!(prover.has_job_of(peer) && !prover.has_job_of(settlers()[1].peer()), "also after a restart");
     }
-    let (prover, _tasks) = prover_at(folder.path(), deadline.plus(KEPT_FOR).plus(Duration::from_secs(1)));
+    let (prover, _tasks) = prover_at(folder.path(), deadline.plus(KEPT_FOR).plus(Duration::from_secs(1))).await;
     let of_job = part(job, &prover.job(job).unwrap().job);
     let kept = || {
         let store = &prover.host.store;

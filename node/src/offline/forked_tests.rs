@@ -80,7 +80,7 @@ fn what_was_never_read_of_a_network_is_no_fault_of_a_folder_and_nobody_is_asked_
         let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();
         let nodes = [ForkNode { chain: BLOCK.chain, url: node.url() }];
         let kept = Kept::new(&paths, Arc::new(SystemDisk), store.clone());
-        let forks = forks::networks(&nodes, kept, &Proofs::of_program(), Randomness::from_seed(1)).unwrap();
+        let forks = forks::networks(&nodes, kept, &Proofs::stark(), Randomness::from_seed(1)).unwrap();
         let none = Geneses::new(|_, _| Ok(None), Class::compile);
         let programs = programs::with(Contracts::new(programs::grounds(none, Some(Arc::new(forks)))));
         examine(&store, &programs, &assignment)
