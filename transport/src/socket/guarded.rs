@@ -244,6 +244,7 @@ mod tests {
         }
         assert_eq!(seen, [8, 16, 24, 32, 32, 32], "from here on the system drops them");
         tokio::time::advance(std::time::Duration::from_secs(1)).await;
-        assert_eq!((send().await, send().await), (40, 48), "it is heard again");
+        // What came before the socket was looked at again had been dropped.
+        assert_eq!((send().await, send().await), (32, 40), "it is heard again");
     }
 }
