@@ -307,12 +307,12 @@ fn a_shard_that_begins_from_a_genesis_is_encoded_as_before_there_were_forks() {
     enum Before {
         #[allow(dead_code, reason = "it has the first number")]
         Rules,
-        Contracts((Hash, u64, u64, ContractId, Vec<ClassPair>, Vec<Instance>, Vec<Maximum>, Vec<Slot>)),
+        Contracts(Hash, u64, u64, ContractId, Vec<ClassPair>, Vec<Instance>, Vec<Maximum>, Vec<Slot>),
     }
     let ContractTerms { origin, begins, first_block, sequencer, classes, instances, maxima, scratch } = terms();
     assert_eq!(origin, OriginId::Genesis(Hash::of(b"genesis")));
     let before =
-        Before::Contracts((Hash::of(b"genesis"), begins, first_block, sequencer, classes, instances, maxima, scratch));
+        Before::Contracts(Hash::of(b"genesis"), begins, first_block, sequencer, classes, instances, maxima, scratch);
     let now = postcard::to_allocvec(&Terms::Contracts(Box::new(terms()))).unwrap();
     assert_eq!(now, postcard::to_allocvec(&before).unwrap());
     let forked = Terms::Contracts(Box::new(ContractTerms { origin: FORK.into(), ..terms() }));

@@ -5,6 +5,8 @@
 //! where it arrives. This one drops datagrams that [begin a connection](super::guarded) and come from a listed host, and passes all others, those of listed hosts' connections too. It
 //! needs no privilege. Other systems have none: there the guard's price stays.
 
+#![allow(clippy::disallowed_types, reason = "this is the system's network")]
+
 use std::net::IpAddr;
 
 /// Most hosts that are listed; further ones are left to the guard. Each takes two or five of the program's instructions, and a jump reaches 255.

@@ -128,7 +128,7 @@ fn an_entry_that_no_segment_changed_can_not_begin_with_another_value() {
     let transactions = game(&dungeon);
     let carried = segments(&dungeon, &transactions, &[1])[0].carried.clone().unwrap();
     for (lie, place) in [(Lie::Nothing, ""), (Lie::Reopened, "settlement.settle_slot")] {
-        let mut rest = transactions[1..].to_vec().into_iter();
+        let mut rest = transactions[1..].iter().cloned();
         let mut honest = Hints::new(&dungeon.start, dungeon.classes.iter().collect(), &dungeon.state, &mut rest);
         honest.go_on_from(carried.clone());
         let mut liar = Liar { honest, lie, asked: 0 };
@@ -179,7 +179,7 @@ fn chains_go_on_from_the_record_that_was_carried() {
     let carried = segments(&dungeon, &transactions, &[CUT])[0].carried.clone().unwrap();
     let squash = "starkware.cairo.common.squash_dict.squash_dict_inner";
     for (lie, place) in [(Lie::Nothing, ""), (Lie::Origin, "sessions.add_link"), (Lie::Resumed, squash)] {
-        let mut rest = transactions[CUT..].to_vec().into_iter();
+        let mut rest = transactions[CUT..].iter().cloned();
         let mut honest = Hints::new(&dungeon.start, dungeon.classes.iter().collect(), &dungeon.state, &mut rest);
         honest.go_on_from(carried.clone());
         let mut liar = Liar { honest, lie, asked: 0 };
