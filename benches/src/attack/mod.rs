@@ -149,31 +149,14 @@ struct Ground {
 
 impl Ground {
     fn attackers(&self, scenario: Scenario, round: u8) -> Outcome<Attackers> {
-        let ((operator, operator_id), (prover, prover_id)) = (self.victim.operator(), self.victim.prover());
-        let (core, world) = (self.cores.attackers, self.victim.world.clone());
-        let only = self.only.clone();
-        let orders = Orders { scenario, core, operator, operator_id, prover, prover_id, world, round, busy: 0, only };
-        Attackers::start(&orders)
+        self.other_core(scenario, round, Share::default())
     }
 
-    /// Nobody attacks, and the attackers' core is this busy.
-    fn neighbour(&self, busy: Share) -> Outcome<Attackers> {
+    /// What the other core does. A neighbour is as busy as this, attackers as they can.
+    fn other_core(&self, scenario: Scenario, round: u8, Share(busy): Share) -> Outcome<Attackers> {
         let ((operator, operator_id), (prover, prover_id)) = (self.victim.operator(), self.victim.prover());
-        let (core, world) = (self.cores.attackers, self.victim.world.clone());
-        let scenario = Scenario::Neighbour;
-        let orders = Orders {
-            scenario,
-            core,
-            operator,
-            operator_id,
-            prover,
-            prover_id,
-            world,
-            round: 0,
-            busy: busy.0,
-            only: Vec::new(),
-        };
-        Attackers::start(&orders)
+        let (core, world, only) = (self.cores.attackers, self.victim.world.clone(), self.only.clone());
+        Attackers::start(&Orders { scenario, core, operator, operator_id, prover, prover_id, world, round, busy, only })
     }
 
     /// Newcomers take every job, say once that they have its proof, and hold it, until they may keep it from nobody.
@@ -222,7 +205,7 @@ impl Ground {
     }
 
     async fn alone(&self, honest: &honest::Peers, busy: Share, length: Duration) -> Outcome<Slice> {
-        let neighbour = self.neighbour(busy)?;
+        let neighbour = self.other_core(Scenario::Neighbour, 0, busy)?;
         let slice = self.slice(honest, &neighbour, length).await?;
         neighbour.end().await?;
         Ok(slice)
@@ -250,14 +233,12 @@ impl Ground {
         // Its host is shut first, and it makes its datagrams.
         let shut = self.victim.counts().await?.refused_callers;
         self.victim.counted("no caller is refused", BEGUN, |it| it.refused_callers >= shut + 100).await?;
-        let (began, cpu) = (Instant::now(), self.victim.cpu()?);
+        let cpu = self.victim.cpu()?;
         sleep(PRICED).await;
-        let (priced, cpu) = (began.elapsed(), (self.victim.cpu()? - cpu).saturating_sub(idle));
-        // What the system drops nobody here counts, so the flood itself does.
-        let flooded = began.elapsed();
+        let cpu = (self.victim.cpu()? - cpu).saturating_sub(idle);
+        // What the system drops nobody here counts, so the flood itself does: with what it sent before the first look, a twentieth at most.
         let sent = flood.end().await?.get(hostile::Kind::HandshakeFlood.name()).map_or(0, |deeds| deeds.tries);
-        let sent = sent as f64 * priced.as_secs_f64() / flooded.as_secs_f64();
-        Ok(cpu.as_secs_f64() * 1e6 / sent.max(1.0))
+        Ok(cpu.as_secs_f64() * 1e6 / sent.max(1) as f64)
     }
 }
 

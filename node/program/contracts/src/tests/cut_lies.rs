@@ -121,6 +121,18 @@ fn the_values_of_before_the_run_are_those_of_the_first_segment() {
     assert_eq!(told_of(&dungeon, first, &from, &state, rest), "SW-SETTLE-003");
 }
 
+/// Where the program stops a liar that goes on from there; nowhere, if it believes it.
+fn stops_at(dungeon: &Dungeon, carried: &Carried, rest: &[Transaction], lie: Lie) -> &'static str {
+    let mut rest = rest.iter().cloned();
+    let mut honest = Hints::new(&dungeon.start, dungeon.classes.iter().collect(), &dungeon.state, &mut rest);
+    honest.go_on_from(carried.clone());
+    match run(&mut Liar { honest, lie, asked: 0 }) {
+        Ok(_) => "",
+        Err(ReplayError::Broken { reason, .. }) => stopped(&reason),
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// An entry that the state doesn't have began this segment with the value that it had before the run.
 #[test]
 fn an_entry_that_no_segment_changed_can_not_begin_with_another_value() {
@@ -128,16 +140,7 @@ fn an_entry_that_no_segment_changed_can_not_begin_with_another_value() {
     let transactions = game(&dungeon);
     let carried = segments(&dungeon, &transactions, &[1])[0].carried.clone().unwrap();
     for (lie, place) in [(Lie::Nothing, ""), (Lie::Reopened, "settlement.settle_slot")] {
-        let mut rest = transactions[1..].iter().cloned();
-        let mut honest = Hints::new(&dungeon.start, dungeon.classes.iter().collect(), &dungeon.state, &mut rest);
-        honest.go_on_from(carried.clone());
-        let mut liar = Liar { honest, lie, asked: 0 };
-        let got = match run(&mut liar) {
-            Ok(_) => "",
-            Err(ReplayError::Broken { reason, .. }) => stopped(&reason),
-            Err(error) => panic!("{error}"),
-        };
-        assert_eq!(got, place, "{lie:?}");
+        assert_eq!(stops_at(&dungeon, &carried, &transactions[1..], lie), place, "{lie:?}");
     }
 }
 
@@ -179,16 +182,7 @@ fn chains_go_on_from_the_record_that_was_carried() {
     let carried = segments(&dungeon, &transactions, &[CUT])[0].carried.clone().unwrap();
     let squash = "starkware.cairo.common.squash_dict.squash_dict_inner";
     for (lie, place) in [(Lie::Nothing, ""), (Lie::Origin, "sessions.add_link"), (Lie::Resumed, squash)] {
-        let mut rest = transactions[CUT..].iter().cloned();
-        let mut honest = Hints::new(&dungeon.start, dungeon.classes.iter().collect(), &dungeon.state, &mut rest);
-        honest.go_on_from(carried.clone());
-        let mut liar = Liar { honest, lie, asked: 0 };
-        let got = match run(&mut liar) {
-            Ok(_) => "",
-            Err(ReplayError::Broken { reason, .. }) => stopped(&reason),
-            Err(error) => panic!("{error}"),
-        };
-        assert_eq!(got, place, "{lie:?}");
+        assert_eq!(stops_at(&dungeon, &carried, &transactions[CUT..], lie), place, "{lie:?}");
     }
 }
 
