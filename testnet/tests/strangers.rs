@@ -152,11 +152,13 @@ async fn a_prover_takes_no_job_of_a_stranger_that_says_it_is_an_operator_and_ban
         let start = request.to_start(of.network(), Timestamp(1 << 50));
         let values = vec![Felt::ZERO; start.entries.len()];
         let (program, commitment) = (start.program, start.commitment());
-        let job = job_id(program, commitment, state_commitment(commitment, &values), 0);
+        let before = state_commitment(commitment, &values);
+        let job = job_id(program, commitment, before, 0);
         let assigned = Signed::by(&stranger.identity, AssignmentTerms::of(&start, &values)).signature;
         let by = if in_the_name_of_the_settler { settler.peer() } else { me };
         let shard = start.shard;
-        let offer = JobOffer { job, shard, segment: 0, start, values, program, ended: true, settler: by, assigned };
+        let offer =
+            JobOffer { job, shard, segment: 0, start, values, before, program, ended: true, settler: by, assigned };
         let inventor = Inventor(offer);
         stranger.greet(hello(&of, Role::Operator, spoken())).await.expect("greeted");
         let offers = async {

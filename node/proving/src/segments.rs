@@ -10,10 +10,7 @@
 //! Refused: a segment that is left out, comes twice or too early, or begins elsewhere; one after the end; more transactions than a shard may have; more than [`MAX_SEGMENTS`].
 
 use crate::settle::{Expected, OutputMismatch};
-use shardwire_model::{Coded, Felt, MAX_TRANSACTIONS, Output, ShardStart, program_hash};
-
-/// Most segments of a run.
-pub const MAX_SEGMENTS: u32 = 64;
+use shardwire_model::{Coded, Felt, MAX_SEGMENTS, MAX_TRANSACTIONS, Output, ShardStart, program_hash};
 
 /// An output that isn't of the next segment of a run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,8 +1,8 @@
 //! Segments are believed in their order, all of them, and settle once.
 
-use crate::segments::{MAX_SEGMENTS, Segments};
+use crate::segments::Segments;
 use shardwire_model::{
-    Coded as _, EventId, Felt, MAX_TRANSACTIONS, Output, PeerId, Selector, ShardId, ShardStart, Terms, Timestamp,
+    Coded as _, EventId, Felt, MAX_SEGMENTS, MAX_TRANSACTIONS, Output, PeerId, Selector, ShardId, ShardStart, Terms, Timestamp,
     felt::ContractId, program_hash,
 };
 

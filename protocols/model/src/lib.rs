@@ -79,7 +79,7 @@ pub use proof::MAX_PROOF_BYTES;
 pub use reads::{MAX_READ_SLOTS, MAX_READS, Reads, ReadsError};
 pub use request::{EntryRequest, StartRequest};
 pub use role::Role;
-pub use segment::SegmentId;
+pub use segment::{MAX_SEGMENTS, SegmentId};
 pub use session::{SESSION_GAS, SessionCall, SessionHashes};
 pub use slot::{ParseSlotError, Slot};
 pub use start::ShardStart;

@@ -2,7 +2,10 @@
 
 use crate::ShardId;
 
-/// A segment of a shard's run. Ordered by shard, then by number. Today a run has one segment, its [first](Self::first).
+/// Most segments of a run.
+pub const MAX_SEGMENTS: u32 = 64;
+
+/// A segment of a shard's run, which has at most [`MAX_SEGMENTS`]. Ordered by shard, then by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentId {
     /// The shard.

@@ -1,8 +1,8 @@
 //! The operator's half.
 
 use super::{
-    Acceptance, Answered, Ask, Assign, Assigned, AssignmentTerms, Bye, Closed, Decline, Handoff, KnownVerdict, Nothing,
-    ProofVerdict, Turn,
+    Acceptance, Answered, Ask, Assign, Assigned, AssignmentTerms, Bye, Closed, Cut, Decline, Handoff, KnownVerdict,
+    Nothing, ProofVerdict, Turn,
 };
 use crate::{signed::Signed, timing};
 use shardwire_model::{Cause, ShardId};
@@ -53,19 +53,20 @@ impl Client {
         Self { session, not_before }
     }
 
-    /// Asks for work, naming the shards that were accepted and not closed, and the verdicts on proofs of them that were told. Waits up to
+    /// Asks for work, naming the shards that were accepted and not closed, the verdicts on proofs of them that were told, and where their runs were cut. Waits up to
     /// [`HOLD`](crate::timing::HOLD) for something to happen. `identity` is this operator's.
     ///
     /// # Errors
-    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the settler's answer contradicts itself. More than [`MAX_KNOWN`](super::MAX_KNOWN) shards or verdicts can't be named.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the settler's answer contradicts itself. More than [`MAX_KNOWN`](super::MAX_KNOWN) shards, [`MAX_VERDICTS`](super::MAX_VERDICTS) verdicts or [`MAX_CUTS`](super::MAX_CUTS) cuts can't be named.
     pub async fn ask(
         self,
         identity: &Identity,
         known: &[ShardId],
         verdicts: &[KnownVerdict],
+        cuts: &[Cut],
     ) -> Result<Next, SessionError> {
         let asked = timing::wait_until(self.not_before).await;
-        let ask = Ask { known: known.to_vec(), verdicts: verdicts.to_vec() };
+        let ask = Ask { known: known.to_vec(), verdicts: verdicts.to_vec(), cuts: cuts.to_vec() };
         let session: Session<Handoff, Answered, Loop> = self.session.choose(ask).await?;
         match session.offer().await? {
             Branch::First(nothing) => {

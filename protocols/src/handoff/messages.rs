@@ -6,12 +6,17 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
-    Cause, Felt, Hash, MAX_ENTRIES, PeerId, ShardId, ShardStart, Timestamp, bounded, felt, state_commitment,
+    Cause, Felt, Hash, MAX_ENTRIES, MAX_SEGMENTS, PeerId, ShardId, ShardStart, Timestamp, bounded, felt,
+    state_commitment,
 };
 use shardwire_transport::{PeerSignature, message};
 
 /// Most shards that one operator holds of one settler: each has an execution and a log of its own, far fewer fit a machine.
 pub const MAX_KNOWN: usize = 1024;
+/// Most verdicts that an operator names: of sixty-four runs those on all their segments.
+pub const MAX_VERDICTS: usize = 64 * MAX_SEGMENTS as usize;
+/// Most cuts in one question: the others come with the next one.
+pub const MAX_CUTS: usize = 1024;
 
 /// The operator asks for work. This also renews the lease of each shard in `known`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,9 +24,25 @@ pub struct Ask {
     /// The shards that it has accepted and not been told to be closed. An assigned shard that is missing here is assigned again.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_KNOWN>")]
     pub known: Vec<ShardId>,
-    /// The latest verdict on a proof of each of these shards that it was told.
-    #[serde(deserialize_with = "bounded::list::<_, _, MAX_KNOWN>")]
+    /// The latest verdict on a proof of each segment of these shards that it was told.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_VERDICTS>")]
     pub verdicts: Vec<KnownVerdict>,
+    /// Where it has cut the runs of these shards, as far as it hasn't said so in this session. They are durable when the question is answered.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_CUTS>")]
+    pub cuts: Vec<Cut>,
+}
+
+/// Where an operator has cut a run: the segment has ended, and the run goes on in the next one. A proof of the segment counts if it ends there. Where runs are cut follows from their logs, so an
+/// operator never says two things of one segment; of what it does say the first counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// The shard.
+    pub shard: ShardId,
+    /// The segment that has ended, from 0.
+    pub segment: u32,
+    /// The commitment of the state after it, with which the next one begins.
+    #[serde(with = "felt::wire")]
+    pub after: Felt,
 }
 
 /// A verdict that the operator was told.
@@ -53,7 +74,7 @@ pub struct Assign {
     pub signature: PeerSignature,
 }
 
-/// What a settler signs when it assigns a shard: this operator executes this segment of its run, from this state. The operator shows it to provers, which work for
+/// What a settler signs when it assigns a shard: this operator executes its run, from this state in this segment, which is the first. The operator shows it to provers, which work for
 /// nobody else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssignmentTerms {
@@ -107,7 +128,7 @@ pub struct Closed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// It holds. The shard is settled as soon as the World has decided.
+    /// It holds. The shard is settled when all its segments are proven, as soon as the World has decided.
     Verified,
     /// It is disputed, and stays so.
     Disputed {
@@ -116,11 +137,13 @@ pub enum Verdict {
     },
 }
 
-/// The verdict on a proof of a shard. The shard isn't over.
+/// The verdict on a proof of a segment of a shard. The shard isn't over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProofVerdict {
     /// The shard.
     pub shard: ShardId,
+    /// Which segment of its run, from 0.
+    pub segment: u32,
     /// The hash of the proof's bytes.
     pub proof: Hash,
     /// What it was found to be.
@@ -166,7 +189,9 @@ pub struct Bye {}
 
 message!(
     Ask,
-    max_bytes = size::list(MAX_KNOWN, size::FELT) + size::list(MAX_KNOWN, size::HASH + size::TAG),
+    max_bytes = size::list(MAX_KNOWN, size::FELT)
+        + size::list(MAX_VERDICTS, size::HASH + size::TAG)
+        + size::list(MAX_CUTS, 2 * size::FELT + size::U32),
     deadline = timing::NEXT
 );
 message!(Nothing, max_bytes = 0, deadline = timing::ANSWER);
@@ -176,7 +201,11 @@ message!(
     deadline = timing::ANSWER
 );
 message!(Closed, max_bytes = size::FELT + size::TAG + size::HASH, deadline = timing::ANSWER);
-message!(ProofVerdict, max_bytes = size::FELT + size::HASH + size::TAG + size::CAUSE, deadline = timing::ANSWER);
+message!(
+    ProofVerdict,
+    max_bytes = size::FELT + size::U32 + size::HASH + size::TAG + size::CAUSE,
+    deadline = timing::ANSWER
+);
 message!(Accept, max_bytes = size::FELT + size::U64 + size::SIGNATURE, deadline = timing::NEXT);
 message!(Decline, max_bytes = size::FELT + size::CAUSE, deadline = timing::NEXT);
 message!(Bye, max_bytes = 0, deadline = timing::NEXT);

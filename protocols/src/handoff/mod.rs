@@ -5,7 +5,10 @@
 //! shard is accepted with a signature, after it was made durable, or declined with a reason.
 //!
 //! **Proofs.** A prover tells the operator that it has a proof, and the settler whether that is so. [`ProofVerdict`] is the settler's latest [`Verdict`] on a
-//! proof of a shard in `known`, unless `verdicts` has it. An operator that hears of a dispute leases the job again at once.
+//! proof of a segment of a shard in `known`, unless `verdicts` has it. An operator that hears of a dispute leases the job again at once.
+//!
+//! **Segments.** A long run is cut, and each segment is proven by itself. The operator says where ([`Cut`]), since with less than that anybody could prove a part of its log and stand in the
+//! way of the rest. A proof of a segment that isn't the last counts if it ends at the cut, and one of any later segment if it begins there.
 //!
 //! **Who a job is of.** With an assignment goes the settler's signature under its [`AssignmentTerms`]. The operator keeps it and shows it in each job that it offers
 //! (protocol `trace`), because anybody can say that it is an operator. One that kept an assignment without it leaves the shard out of `known`, and is assigned it again.
@@ -16,7 +19,7 @@
 //!
 //! What the client half refuses: start data that contradicts itself or is for another operator, another number of values than
 //! entries, an assignment that the settler hasn't signed, news of a shard that it doesn't hold, or a verdict that it was told before. What the server half refuses: an acceptance that isn't for the shard and epoch
-//! just assigned or isn't signed by the peer. Each is a fault of the peer and ends the session. Bounds: [`MAX_KNOWN`].
+//! just assigned or isn't signed by the peer, or a cut of a shard that isn't in `known` or after the last segment that a run may have. Each is a fault of the peer and ends the session. Bounds: [`MAX_KNOWN`], [`MAX_VERDICTS`], [`MAX_CUTS`].
 
 mod client;
 mod messages;
@@ -26,8 +29,8 @@ mod tests;
 
 pub use client::{Client, Next, Pending};
 pub use messages::{
-    Accept, Acceptance, Ask, Assign, AssignmentTerms, Bye, Closed, Decline, KnownVerdict, MAX_KNOWN, Nothing, Outcome,
-    ProofVerdict, Verdict,
+    Accept, Acceptance, Ask, Assign, AssignmentTerms, Bye, Closed, Cut, Decline, KnownVerdict, MAX_CUTS, MAX_KNOWN,
+    MAX_VERDICTS, Nothing, Outcome, ProofVerdict, Verdict,
 };
 pub use server::{Answer, Handler, serve};
 

@@ -1,10 +1,11 @@
 //! The settler's half.
 
 use super::{
-    Accept, Acceptance, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, KnownVerdict, Nothing, ProofVerdict, Turn,
+    Accept, Acceptance, Ask, Assign, Assigned, Bye, Closed, Cut, Decline, Handoff, KnownVerdict, Nothing, ProofVerdict,
+    Turn,
 };
 use crate::{Failure, ServeError, signed::Signed, timing};
-use shardwire_model::{Cause, PeerId, ShardId};
+use shardwire_model::{Cause, MAX_SEGMENTS, PeerId, ShardId};
 use shardwire_transport::{Responder, Session, algebra::HasDual, offer};
 use std::future::Future;
 
@@ -29,6 +30,9 @@ pub trait Handler: Sync {
         known: &[ShardId],
         verdicts: &[KnownVerdict],
     ) -> impl Future<Output = Result<Answer, Failure>> + Send;
+
+    /// Makes durable where the operator has cut the runs of shards that it holds. Of one segment the first that it said counts. A shard that isn't its own is passed over.
+    fn cut(&self, operator: PeerId, cuts: &[Cut]) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Makes durable that the operator accepted. The signature is the operator's, shard and epoch are those just assigned.
     fn accepted(
@@ -57,7 +61,15 @@ pub async fn serve<H: Handler>(session: Responder<Handoff>, handler: &H) -> Resu
     let mut session: Session<Handoff, There, Loop> = session.enter();
     loop {
         session = offer!(session => {
-            Ask(Ask { known, verdicts }), answer => {
+            Ask(Ask { known, verdicts, cuts }), answer => {
+                let wrong = |cut: &&Cut| !known.contains(&cut.shard) || cut.segment >= MAX_SEGMENTS - 1;
+                if let Some(Cut { shard, segment, .. }) = cuts.iter().find(wrong) {
+                    let detail = format!("shard {} can't be cut after segment {segment}, or isn't named", shard.short());
+                    return Err(answer.broken("Ask", "SW-HANDOFF-007", detail).into());
+                }
+                if !cuts.is_empty() {
+                    handler.cut(answer.peer(), &cuts).await?;
+                }
                 let next = handler.next(answer.peer(), &known, &verdicts);
                 match timing::hold(next).await.transpose()? {
                     None => answer.choose(Nothing {}).await?.repeat(),

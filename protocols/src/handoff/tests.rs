@@ -7,7 +7,7 @@ use crate::{
     },
     timing::{ASK_INTERVAL, HOLD, NEXT},
 };
-use shardwire_model::{Cause, Coded, Felt, Hash, MAX_ENTRIES, PeerId, ShardId, Timestamp};
+use shardwire_model::{Cause, Coded, Felt, Hash, MAX_ENTRIES, MAX_SEGMENTS, PeerId, ShardId, Timestamp};
 use shardwire_transport::{Branch, Identity, PeerSignature, Responder, WireCode};
 use std::{collections::VecDeque, future::pending, sync::Mutex};
 use tokio::time::Instant;
@@ -41,6 +41,13 @@ impl Handler for Settler {
             Some(answer) => Ok(answer),
             None => pending().await,
         }
+    }
+
+    async fn cut(&self, _: PeerId, cuts: &[Cut]) -> Result<(), Failure> {
+        for Cut { shard, segment, after } in cuts {
+            self.note(format!("{shard} cut after {segment} at {after:#x}"))?;
+        }
+        Ok(())
     }
 
     async fn accepted(&self, operator: PeerId, acceptance: Signed<Acceptance>) -> Result<(), Failure> {
@@ -80,17 +87,17 @@ async fn a_shard_is_assigned_accepted_and_closed_and_an_idle_settler_answers_not
     let settler = Settler::with([assignment(), Answer::Closed(closed.clone())]);
     let (client, session) = meet();
     let operate = async {
-        let Next::Assign(got, pending) = client.ask(&operator(), &[], &[]).await.unwrap() else {
+        let Next::Assign(got, pending) = client.ask(&operator(), &[], &[], &[]).await.unwrap() else {
             panic!("no assignment")
         };
         assert_eq!(*got, assign());
         let client = pending.accept(&operator()).await.unwrap();
-        let Next::Closed(got, client) = client.ask(&operator(), &[shard], &[]).await.unwrap() else {
+        let Next::Closed(got, client) = client.ask(&operator(), &[shard], &[], &[]).await.unwrap() else {
             panic!("not closed")
         };
         assert_eq!(got, closed);
         let asked = Instant::now();
-        let Next::Nothing(client) = client.ask(&operator(), &[], &[]).await.unwrap() else { panic!("something") };
+        let Next::Nothing(client) = client.ask(&operator(), &[], &[], &[]).await.unwrap() else { panic!("something") };
         assert_eq!(asked.elapsed(), HOLD);
         client.close().await.unwrap();
     };
@@ -105,7 +112,7 @@ async fn a_shard_can_be_declined_with_a_reason() {
     let settler = Settler::with([assignment()]);
     let (client, session) = meet();
     let operate = async {
-        let Next::Assign(_, pending) = client.ask(&operator(), &[], &[]).await.unwrap() else {
+        let Next::Assign(_, pending) = client.ask(&operator(), &[], &[], &[]).await.unwrap() else {
             panic!("no assignment")
         };
         let client = pending.decline(DiskFull).await.unwrap();
@@ -138,7 +145,7 @@ async fn an_assignment_that_contradicts_itself_is_the_settlers_fault() {
         let settler = Settler::with([Answer::Assign(Box::new(bad))]);
         let (client, session) = meet();
         let me = operator();
-        let (asked, served) = tokio::join!(client.ask(&me, &[], &[]), serve(session, &settler));
+        let (asked, served) = tokio::join!(client.ask(&me, &[], &[], &[]), serve(session, &settler));
         assert!(rule(asked).starts_with(text), "{text}");
         assert_eq!(reset(served), WireCode::RuleBroken);
     }
@@ -150,16 +157,16 @@ async fn news_of_a_shard_that_was_not_named_is_the_settlers_fault() {
     let settler = Settler::with([Answer::Closed(closed)]);
     let (client, session) = meet();
     let (me, known) = (operator(), [ShardId(Felt::ONE)]);
-    let (asked, served) = tokio::join!(client.ask(&me, &known, &[]), serve(session, &settler));
+    let (asked, served) = tokio::join!(client.ask(&me, &known, &[], &[]), serve(session, &settler));
     assert_eq!(rule(asked), "SW-HANDOFF-002 shard 0x2 is closed, which wasn't asked about");
     assert_eq!(reset(served), WireCode::RuleBroken);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_verdict_is_told_once_and_of_shards_that_were_named() {
     let (shard, proof) = (ShardId(Felt::ONE), Hash::of(b"proof"));
     let verdict = Verdict::Disputed { cause: Cause::new("SW-TEST-001", "it proves nothing") };
-    let news = ProofVerdict { shard, proof, verdict };
+    let news = ProofVerdict { shard, segment: 1, proof, verdict };
     let told = |proof, verified| KnownVerdict { proof, verified };
     let asked = |shard: ShardId, told: Vec<KnownVerdict>| {
         let news = news.clone();
@@ -167,7 +174,7 @@ async fn a_verdict_is_told_once_and_of_shards_that_were_named() {
             let settler = Settler::with([Answer::Verdict(news)]);
             let (client, session) = meet();
             let (me, known) = (operator(), [shard]);
-            tokio::join!(client.ask(&me, &known, &told), serve(session, &settler)).0
+            tokio::join!(client.ask(&me, &known, &told, &[]), serve(session, &settler)).0
         }
     };
     let Ok(Next::Verdict(got, _)) = asked(shard, vec![told(Hash::of(b"another"), false), told(proof, true)]).await
@@ -180,6 +187,32 @@ async fn a_verdict_is_told_once_and_of_shards_that_were_named() {
         (shard, vec![told(proof, false)], "it is on a proof of shard 0x1, and was told before"),
     ] {
         assert_eq!(rule(asked(shard, told).await), format!("SW-HANDOFF-005 {why}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_a_run_was_cut_is_noted_before_the_question_is_answered() {
+    let (shard, another) = (ShardId(Felt::ONE), ShardId(Felt::TWO));
+    let closed = Closed { shard, outcome: Outcome::Aborted };
+    let cut = |shard, segment| Cut { shard, segment, after: Felt::THREE };
+    for (cuts, heard) in [
+        (vec![cut(shard, 0), cut(shard, MAX_SEGMENTS - 2)], Ok(["0x1 cut after 0 at 0x3", "0x1 cut after 62 at 0x3"])),
+        (vec![cut(shard, 0), cut(another, 0)], Err("shard 0x2 can't be cut after segment 0, or isn't named")),
+        (vec![cut(shard, MAX_SEGMENTS - 1)], Err("shard 0x1 can't be cut after segment 63, or isn't named")),
+        (vec![cut(shard, u32::MAX)], Err("shard 0x1 can't be cut after segment 4294967295, or isn't named")),
+    ] {
+        let settler = Settler::with([Answer::Closed(closed.clone())]);
+        let (client, session) = meet();
+        let (me, known) = (operator(), [shard]);
+        let (_asked, served) = tokio::join!(client.ask(&me, &known, &[], &cuts), serve(session, &settler));
+        let noted = settler.heard.lock().unwrap().clone();
+        match heard {
+            Ok(heard) => assert_eq!(noted, [&heard[..], &["asked, 1 known"]].concat()),
+            Err(why) => {
+                assert_eq!(served_rule(served), format!("SW-HANDOFF-007 {why}"));
+                assert!(noted.is_empty(), "{noted:?}");
+            }
+        }
     }
 }
 
@@ -203,7 +236,7 @@ async fn an_acceptance_that_is_forged_or_of_another_assignment_is_the_operators_
         let settler = Settler::with([assignment()]);
         let (a, b) = halves::<Handoff>(&operator(), &identity(2));
         let cheat = async {
-            let answered = a.enter().choose(Ask { known: vec![], verdicts: vec![] }).await.unwrap();
+            let answered = a.enter().choose(Ask { known: vec![], verdicts: vec![], cuts: vec![] }).await.unwrap();
             let Branch::Second(more) = answered.offer().await.unwrap() else { panic!("nothing") };
             let Branch::First(assigned) = more.offer().await.unwrap() else { panic!("closed") };
             let (_, assigned) = assigned.recv::<Assign, _>().await.unwrap();
@@ -220,7 +253,7 @@ async fn declining_another_shard_is_the_operators_fault() {
     let settler = Settler::with([assignment()]);
     let (a, b) = halves::<Handoff>(&operator(), &identity(2));
     let cheat = async {
-        let answered = a.enter().choose(Ask { known: vec![], verdicts: vec![] }).await.unwrap();
+        let answered = a.enter().choose(Ask { known: vec![], verdicts: vec![], cuts: vec![] }).await.unwrap();
         let Branch::Second(more) = answered.offer().await.unwrap() else { panic!("nothing") };
         let Branch::First(assigned) = more.offer().await.unwrap() else { panic!("closed") };
         let (_, assigned) = assigned.recv::<Assign, _>().await.unwrap();
@@ -235,7 +268,7 @@ async fn a_handler_that_fails_ends_the_session_with_its_own_error() {
     let settler = Settler { broken: true, ..Settler::default() };
     let (client, session) = meet();
     let me = operator();
-    let (asked, served) = tokio::join!(client.ask(&me, &[], &[]), serve(session, &settler));
+    let (asked, served) = tokio::join!(client.ask(&me, &[], &[], &[]), serve(session, &settler));
     let served = served.unwrap_err();
     assert_eq!((served.to_string().as_str(), served.code()), ("the disk is full", "SW-TEST-001"));
     assert_eq!(served.next_step(), "Buy a larger one.");
@@ -267,7 +300,7 @@ async fn a_settler_that_does_not_hold_questions_is_asked_once_a_second() {
         let (me, mut client) = (operator(), Client::new(a));
         let began = Instant::now();
         for _ in 0..10 {
-            let Next::Nothing(next) = client.ask(&me, &[], &[]).await.unwrap() else { panic!("something") };
+            let Next::Nothing(next) = client.ask(&me, &[], &[], &[]).await.unwrap() else { panic!("something") };
             client = next;
         }
         assert!(began.elapsed() >= 9 * ASK_INTERVAL);
@@ -285,7 +318,9 @@ async fn who_declines_asks_again_once_a_second() {
         let (me, mut client) = (operator(), client);
         let began = Instant::now();
         for _ in 0..3 {
-            let Next::Assign(_, pending) = client.ask(&me, &[], &[]).await.unwrap() else { panic!("no assignment") };
+            let Next::Assign(_, pending) = client.ask(&me, &[], &[], &[]).await.unwrap() else {
+                panic!("no assignment")
+            };
             client = pending.decline(DiskFull).await.unwrap();
         }
         assert_eq!(began.elapsed(), 2 * ASK_INTERVAL);
@@ -299,11 +334,18 @@ async fn who_declines_asks_again_once_a_second() {
 fn the_largest_messages_fit_and_longer_lists_are_refused() {
     let shard = ShardId(LARGEST);
     let verdicts = |count| vec![KnownVerdict { proof: Hash([255; 32]), verified: true }; count];
-    fits(&Ask { known: vec![shard; MAX_KNOWN], verdicts: verdicts(MAX_KNOWN) });
-    refused_when_read(&Ask { known: vec![shard; MAX_KNOWN + 1], verdicts: Vec::new() });
-    refused_when_read(&Ask { known: Vec::new(), verdicts: verdicts(MAX_KNOWN + 1) });
+    let cuts = |count| vec![Cut { shard, segment: u32::MAX, after: LARGEST }; count];
+    let ask = |known, of_verdicts, of_cuts| Ask {
+        known: vec![shard; known],
+        verdicts: verdicts(of_verdicts),
+        cuts: cuts(of_cuts),
+    };
+    fits(&ask(MAX_KNOWN, MAX_VERDICTS, MAX_CUTS));
+    refused_when_read(&ask(MAX_KNOWN + 1, 0, 0));
+    refused_when_read(&ask(0, MAX_VERDICTS + 1, 0));
+    refused_when_read(&ask(0, 0, MAX_CUTS + 1));
     let disputed = Verdict::Disputed { cause: largest_cause() };
-    fits(&ProofVerdict { shard, proof: Hash([255; 32]), verdict: disputed });
+    fits(&ProofVerdict { shard, segment: 1, proof: Hash([255; 32]), verdict: disputed });
     let (epoch, expires) = (u64::MAX, Timestamp(u64::MAX));
     let largest = Assign {
         start: largest_start(),

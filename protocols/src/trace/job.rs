@@ -2,7 +2,7 @@
 
 use super::messages::JobOffer;
 use crate::{handoff::AssignmentTerms, signed::Signed};
-use shardwire_model::{Coded, Felt, Hash, PeerId, StartError, state_commitment};
+use shardwire_model::{Coded, Felt, Hash, MAX_SEGMENTS, PeerId, StartError, state_commitment};
 
 /// The name of a job: the program, what the shard was started with, the state before, and which segment of the run it is. The same parts
 /// give the same name, so a job that was begun with one operator or before a restart is recognised.
@@ -30,6 +30,15 @@ pub enum JobError {
         /// Entries in the settlement list.
         entries: usize,
     },
+    /// No run has so many segments.
+    #[error("segment {segment}, and a run has at most {MAX_SEGMENTS}")]
+    Segment {
+        /// The segment, from 0.
+        segment: u32,
+    },
+    /// The first segment begins with what the World has.
+    #[error("the first segment begins with another state than start data and values say")]
+    Before,
     /// The name isn't that of the content.
     #[error("the job's name is not that of its content")]
     Name,
@@ -43,6 +52,8 @@ impl JobError {
             Self::Shard => "SW-TRACE-011",
             Self::Values { .. } => "SW-TRACE-012",
             Self::Name => "SW-TRACE-013",
+            Self::Segment { .. } => "SW-TRACE-014",
+            Self::Before => "SW-TRACE-015",
         }
     }
 }
@@ -58,24 +69,18 @@ impl Coded for JobError {
 }
 
 impl JobOffer {
-    /// The commitment of the state before.
-    #[must_use]
-    pub fn before(&self) -> Felt {
-        state_commitment(self.start.commitment(), &self.values)
-    }
-
-    /// Whether the settler that it names has signed that the job is this operator's. Whether that settler counts is the caller's to look.
+    /// Whether the settler that it names has signed that the run is this operator's. Whether that settler counts is the caller's to look. Where the run is cut, and so what a later segment begins
+    /// with, is the operator's word.
     #[must_use]
     pub fn is_assigned_to(&self, operator: PeerId) -> bool {
-        let (shard, segment, before) = (self.shard, self.segment, self.before());
-        let terms = AssignmentTerms { shard, segment, operator, before };
+        let terms = AssignmentTerms { operator, ..AssignmentTerms::of(&self.start, &self.values) };
         Signed { statement: terms, signature: self.assigned }.verify(&self.settler).is_ok()
     }
 
     /// Whether the offer is consistent and its name is that of its content.
     ///
     /// # Errors
-    /// [`JobError::Start`], [`JobError::Shard`], [`JobError::Values`] or [`JobError::Name`]: the first contradiction.
+    /// [`JobError::Start`], [`JobError::Shard`], [`JobError::Values`], [`JobError::Segment`], [`JobError::Before`] or [`JobError::Name`]: the first contradiction.
     pub fn validate(&self) -> Result<(), JobError> {
         self.start.validate()?;
         if self.start.shard != self.shard {
@@ -84,9 +89,14 @@ impl JobOffer {
         if self.values.len() != self.start.entries.len() {
             return Err(JobError::Values { values: self.values.len(), entries: self.start.entries.len() });
         }
+        if self.segment >= MAX_SEGMENTS {
+            return Err(JobError::Segment { segment: self.segment });
+        }
         let start_commitment = self.start.commitment();
-        let before = state_commitment(start_commitment, &self.values);
-        let name = job_id(self.program, start_commitment, before, self.segment);
+        if self.segment == 0 && self.before != state_commitment(start_commitment, &self.values) {
+            return Err(JobError::Before);
+        }
+        let name = job_id(self.program, start_commitment, self.before, self.segment);
         if self.program != self.start.program || name != self.job {
             return Err(JobError::Name);
         }

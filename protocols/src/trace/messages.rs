@@ -55,17 +55,20 @@ pub struct JobOffer {
     pub segment: u32,
     /// The World's start data.
     pub start: ShardStart,
-    /// The state before.
+    /// The value of each entry when the run began.
     #[serde(serialize_with = "bounded::serialize_felts", deserialize_with = "bounded::felts::<_, MAX_ENTRIES>")]
     pub values: Vec<Felt>,
+    /// The commitment of the state before the segment. Of the first one it is that of start data and values; of any other what the operator's execution of the one before ended with.
+    #[serde(with = "felt::wire")]
+    pub before: Felt,
     /// The hash of the program that runs.
     #[serde(with = "felt::wire")]
     pub program: Felt,
-    /// Whether its run has ended: all of the witness is there, and the job waits for nothing but a prover.
+    /// Whether its segment has ended: all of the witness is there, and the job waits for nothing but a prover.
     pub ended: bool,
     /// The settler that assigned it to this operator.
     pub settler: PeerId,
-    /// That settler's, over the [`AssignmentTerms`](crate::handoff::AssignmentTerms) of this segment.
+    /// That settler's, over the [`AssignmentTerms`](crate::handoff::AssignmentTerms) of the run.
     pub assigned: PeerSignature,
 }
 
@@ -346,7 +349,7 @@ const OFFER: u32 = size::HASH
     + size::U32
     + size::SHARD_START
     + size::VALUES
-    + size::FELT
+    + 2 * size::FELT
     + size::TAG
     + size::PEER
     + size::SIGNATURE;

@@ -194,10 +194,14 @@ impl handoff::Handler for Peer {
             }
             Some(shard) if verdicts.is_empty() => {
                 let verdict = handoff::Verdict::Disputed { cause: cause() };
-                Answer::Verdict(handoff::ProofVerdict { shard: *shard, proof: Hash::of(b"proof"), verdict })
+                Answer::Verdict(handoff::ProofVerdict { shard: *shard, segment: 0, proof: Hash::of(b"proof"), verdict })
             }
             Some(shard) => Answer::Closed(Closed { shard: *shard, outcome: handoff::Outcome::Aborted }),
         })
+    }
+
+    async fn cut(&self, _: PeerId, _: &[handoff::Cut]) -> Result<(), Failure> {
+        Ok(())
     }
 
     async fn accepted(&self, _: PeerId, _: Signed<Acceptance>) -> Result<(), Failure> {
@@ -214,7 +218,9 @@ pub(crate) async fn take_shards(session: Initiator<Handoff>) -> Ended {
     let (me, mut verdicts) = (identity(INITIATOR), Vec::new());
     for round in 0..ROUNDS {
         let known = if round >= 2 { vec![start(INITIATOR).shard] } else { vec![] };
-        client = match client.ask(&me, &known, &verdicts).await.map_err(boxed)? {
+        let cut = |shard: &ShardId| handoff::Cut { shard: *shard, segment: 0, after: Felt::THREE };
+        let cuts: Vec<_> = known.iter().map(cut).collect();
+        client = match client.ask(&me, &known, &verdicts, &cuts).await.map_err(boxed)? {
             handoff::Next::Verdict(news, client) => {
                 verdicts = vec![news.known()];
                 client
@@ -341,10 +347,11 @@ fn job() -> JobOffer {
     let start = start(RESPONDER);
     let values = vec![Felt::ONE; start.entries.len()];
     let (program, segment, commitment) = (start.program, 0, start.commitment());
-    let job = trace::job_id(program, commitment, state_commitment(commitment, &values), segment);
+    let before = state_commitment(commitment, &values);
+    let job = trace::job_id(program, commitment, before, segment);
     let assigned = assigned(&identity(SETTLER), &start, &values);
     let settler = identity(SETTLER).peer();
-    JobOffer { job, shard: start.shard, segment, start, values, program, ended: true, settler, assigned }
+    JobOffer { job, shard: start.shard, segment, start, values, before, program, ended: true, settler, assigned }
 }
 
 fn chunk(index: u32) -> Chunk {

@@ -10,7 +10,7 @@ use crate::{
         Pull, PullResponse, Pulled, Ready, serve,
     },
 };
-use shardwire_model::{Felt, Hash, Timestamp};
+use shardwire_model::{Felt, Hash, MAX_SEGMENTS, Timestamp};
 use shardwire_transport::{Branch, SessionError, WireCode};
 use tokio::time::Instant;
 
@@ -20,6 +20,10 @@ async fn an_offer_that_contradicts_itself_is_the_operators_fault() {
     let other_program = JobOffer { program: Felt::ONE, ..offer() };
     let other_shard = JobOffer { shard: shardwire_model::ShardId(Felt::ONE), ..offer() };
     let short = JobOffer { values: vec![], ..offer() };
+    let elsewhere = JobOffer { before: Felt::ONE, ..offer() };
+    // A later one may begin with whatever its operator says, under the name that belongs to it.
+    let renumbered = JobOffer { segment: 1, before: Felt::ONE, ..offer() };
+    let too_late = JobOffer { segment: MAX_SEGMENTS, ..offer() };
     let mut start = small_start(operator().peer());
     start.contracts.clear();
     for (bad, text) in [
@@ -27,6 +31,9 @@ async fn an_offer_that_contradicts_itself_is_the_operators_fault() {
         (other_program, "SW-TRACE-013 the job's name is not that of its content"),
         (other_shard, "SW-TRACE-011 the offer names another shard than its start data"),
         (short, "SW-TRACE-012 0 values for 3 entries"),
+        (elsewhere, "SW-TRACE-015 the first segment begins with another state than start data and values say"),
+        (renumbered, "SW-TRACE-013 the job's name is not that of its content"),
+        (too_late, "SW-TRACE-014 segment 64, and a run has at most 64"),
         (JobOffer { start, ..offer() }, "SW-TRACE-010 the start data contradicts itself: contract: 0 given"),
     ] {
         let operator = Operator { offer: bad, ..Operator::with(1) };

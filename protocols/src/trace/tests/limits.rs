@@ -32,6 +32,7 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
         segment: u32::MAX,
         start: largest_start(),
         values: vec![LARGEST; MAX_ENTRIES],
+        before: LARGEST,
         program: LARGEST,
         ended: true,
         settler: PeerId([255; 32]),
@@ -95,15 +96,13 @@ fn each_piece_is_read_as_it_was_written_and_nothing_else_is_read() {
 }
 
 #[test]
-fn a_job_is_of_the_operator_to_which_its_settler_has_assigned_this_segment_from_this_state() {
+fn a_job_is_of_the_operator_to_which_its_settler_has_assigned_the_run_from_this_state() {
     let mine = offer();
     assert!(mine.is_assigned_to(operator().peer()));
     assert!(!mine.is_assigned_to(PeerId([3; 32])));
     let others = [
         JobOffer { settler: operator().peer(), ..offer() },
-        JobOffer { segment: 1, ..offer() },
         JobOffer { values: vec![Felt::TWO; mine.values.len()], ..offer() },
-        JobOffer { shard: ShardId(Felt::ONE), ..offer() },
         JobOffer { assigned: PeerSignature([0; 64]), ..offer() },
     ];
     assert!(others.iter().all(|other| !other.is_assigned_to(operator().peer())));

@@ -27,7 +27,8 @@ pub(super) fn offer() -> JobOffer {
     let values = vec![Felt::ONE; start.entries.len()];
     let (program, segment) = (start.program, 0);
     let commitment = start.commitment();
-    let job = job_id(program, commitment, state_commitment(commitment, &values), segment);
+    let before = state_commitment(commitment, &values);
+    let job = job_id(program, commitment, before, segment);
     let settler = identity(3);
     let assigned = Signed::by(&settler, AssignmentTerms::of(&start, &values)).signature;
     JobOffer {
@@ -36,6 +37,7 @@ pub(super) fn offer() -> JobOffer {
         segment,
         start,
         values,
+        before,
         program,
         ended: false,
         settler: settler.peer(),

@@ -3,8 +3,8 @@ use shardwire_model::{Cause, Felt, Hash, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
     Failure, Signed,
     handoff::{
-        Acceptance, Answer, Assign, AssignmentTerms, Client, Closed, Handler, Handoff, KnownVerdict, Next, Outcome,
-        ProofVerdict, Verdict, serve,
+        Acceptance, Answer, Assign, AssignmentTerms, Client, Closed, Cut, Handler, Handoff, KnownVerdict, Next,
+        Outcome, ProofVerdict, Verdict, serve,
     },
 };
 use std::{
@@ -23,8 +23,9 @@ impl Handler for Settler {
         let signature = Signed::by(&RESPONDER, AssignmentTerms::of(&start, &values)).signature;
         let assign = |epoch| Assign { start, values, epoch, expires: Timestamp(1_700_000_060_000), signature };
         let closed = |outcome| Answer::Closed(Closed { shard: known[0], outcome });
-        let on_proof =
-            |proof: &[u8], verdict| Answer::Verdict(ProofVerdict { shard: known[0], proof: Hash::of(proof), verdict });
+        let on_proof = |proof: &[u8], verdict| {
+            Answer::Verdict(ProofVerdict { shard: known[0], segment: 0, proof: Hash::of(proof), verdict })
+        };
         Ok(match self.0.fetch_add(1, Ordering::SeqCst) {
             0 => pending().await,
             1 => Answer::Assign(Box::new(assign(1))),
@@ -34,6 +35,10 @@ impl Handler for Settler {
             5 => closed(Outcome::Settled { proof: Hash::of(b"proof") }),
             _ => closed(Outcome::Aborted),
         })
+    }
+
+    async fn cut(&self, _: PeerId, _: &[Cut]) -> Result<(), Failure> {
+        Ok(())
     }
 
     async fn accepted(&self, _: PeerId, _: Signed<Acceptance>) -> Result<(), Failure> {
@@ -49,28 +54,29 @@ pub(super) fn scripts() -> Vec<Script> {
     vec![script::<Handoff, _, _>(
         "an operator waits, declines, accepts, and hears the ends",
         |session| async move {
-            let Next::Nothing(client) = Client::new(session).ask(&INITIATOR, &[], &[]).await? else {
+            let Next::Nothing(client) = Client::new(session).ask(&INITIATOR, &[], &[], &[]).await? else {
                 return unexpected("not nothing");
             };
-            let Next::Assign(_, assigned) = client.ask(&INITIATOR, &[], &[]).await? else {
+            let Next::Assign(_, assigned) = client.ask(&INITIATOR, &[], &[], &[]).await? else {
                 return unexpected("no shard");
             };
             let client = assigned.decline(Cause::new("SW-TEST-001", "no room")).await?;
-            let Next::Assign(assign, assigned) = client.ask(&INITIATOR, &[], &[]).await? else {
+            let Next::Assign(assign, assigned) = client.ask(&INITIATOR, &[], &[], &[]).await? else {
                 return unexpected("no shard");
             };
             let mut client = assigned.accept(&INITIATOR).await?;
             let mut verdicts = Vec::new();
             for _ in 0..2 {
                 let known = [assign.start.shard];
-                let Next::Verdict(news, next) = client.ask(&INITIATOR, &known, &verdicts).await? else {
+                let cuts = [Cut { shard: known[0], segment: 0, after: Felt::THREE }];
+                let Next::Verdict(news, next) = client.ask(&INITIATOR, &known, &verdicts, &cuts).await? else {
                     return unexpected("no verdict");
                 };
                 verdicts = vec![news.known()];
                 client = next;
             }
             for _ in 0..2 {
-                let Next::Closed(_, next) = client.ask(&INITIATOR, &[assign.start.shard], &verdicts).await? else {
+                let Next::Closed(_, next) = client.ask(&INITIATOR, &[assign.start.shard], &verdicts, &[]).await? else {
                     return unexpected("not closed");
                 };
                 client = next;

@@ -26,11 +26,12 @@ const CHUNKS: u32 = 3;
 fn offer() -> JobOffer {
     let (start, values) = (start(&RESPONDER), vec![Felt::ONE, Felt::MAX]);
     let (program, commitment) = (start.program, start.commitment());
-    let job = job_id(program, commitment, state_commitment(commitment, &values), 0);
+    let before = state_commitment(commitment, &values);
+    let job = job_id(program, commitment, before, 0);
     let settler = Identity::from_secret(&[3; 32]);
     let assigned = Signed::by(&settler, AssignmentTerms::of(&start, &values)).signature;
     let settler = settler.peer();
-    JobOffer { job, shard: start.shard, segment: 0, start, values, program, ended: true, settler, assigned }
+    JobOffer { job, shard: start.shard, segment: 0, start, values, before, program, ended: true, settler, assigned }
 }
 
 fn chunk(index: u32) -> Chunk {

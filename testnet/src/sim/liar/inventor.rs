@@ -89,12 +89,13 @@ impl Inventor {
             terms: Terms::Rules,
         };
         let (values, commitment) = (vec![Felt::ZERO], start.commitment());
-        let job = job_id(self.program, commitment, state_commitment(commitment, &values), 0);
+        let before = state_commitment(commitment, &values);
+        let job = job_id(self.program, commitment, before, 0);
         let assigned = Signed::by(&self.impostor.identity, AssignmentTerms::of(&start, &values)).signature;
         let settler = if names_settler { self.settler } else { self.impostor.me() };
         note(&format!("job {} is made up, in the name of {}", job.short(), settler.short()));
         let (shard, program) = (start.shard, self.program);
-        JobOffer { job, shard, segment: 0, start, values, program, ended: true, settler, assigned }
+        JobOffer { job, shard, segment: 0, start, values, before, program, ended: true, settler, assigned }
     }
 }
 

@@ -151,7 +151,7 @@ impl LyingOperator {
         let (mut client, mut told) = (handoff::Client::new(connection.open::<Handoff>().await?), Vec::new());
         loop {
             let known: Vec<ShardId> = self.frauds().keys().copied().collect();
-            client = match client.ask(identity, &known, &told).await? {
+            client = match client.ask(identity, &known, &told, &[]).await? {
                 handoff::Next::Nothing(client) => client,
                 handoff::Next::Verdict(news, client) => {
                     if told.len() == handoff::MAX_KNOWN {
@@ -181,7 +181,7 @@ impl LyingOperator {
         // Its shards are of the fixed rules.
         let Ok(admission) = Rules.admission(start.clone(), &values) else { return };
         let (program, assigned) = (self.program, signature);
-        let offer = JobOffer { job, shard, segment: 0, start, values, program, ended: true, settler, assigned };
+        let offer = JobOffer { job, shard, segment: 0, start, values, before, program, ended: true, settler, assigned };
         let fraud = Fraud { deed, offer, admission, epoch: 0, first: None, declined: BTreeSet::new() };
         self.frauds().entry(shard).or_insert(fraud);
     }
@@ -200,7 +200,7 @@ impl Fraud {
             let chunk = Chunk { index, hash, raw_bytes: 999, body: compress(&body).into() };
             return ChunkAnswer::Chunk(chunk);
         }
-        let commitment = self.offer.before();
+        let commitment = self.offer.before;
         let output = Output {
             program: self.offer.program,
             shard: self.offer.shard,
