@@ -12,7 +12,7 @@ use shardwire_host::{
 use shardwire_model::{Cause, PeerId, Stage, Timestamp};
 use shardwire_protocols::{
     Failure,
-    handoff::{self, Acceptance, Answer, Assign, Closed, Handoff, KnownVerdict, Outcome},
+    handoff::{self, Acceptance, Answer, Assign, Closed, Cut, Handoff, KnownVerdict, Outcome},
     trace::Handler as _,
 };
 use shardwire_transport::{Channel, Identity, session::pair_over};
@@ -66,6 +66,10 @@ impl handoff::Handler for Settler {
         }
     }
 
+    async fn cut(&self, _: PeerId, _: &[Cut]) -> Result<(), Failure> {
+        Ok(())
+    }
+
     async fn accepted(&self, _: PeerId, _: Signed<Acceptance>) -> Result<(), Failure> {
         Ok(())
     }
@@ -89,7 +93,7 @@ async fn an_assignment_that_was_kept_without_its_signature_is_assigned_again_and
     let assignment = Assignment { settler: settler().peer(), ..assignment(0) };
     let (operator, _tasks) = operator(folder.path(), &assignment);
     let run = operator.runs()[0].clone();
-    assert!(run.offer().is_none() && !run.is_assigned());
+    assert!(Job::of(&run)[0].offer().is_none() && !run.is_assigned());
     let prover = PeerId([1; 32]);
     assert!(timeout(Duration::from_secs(60), operator.offer(prover, &[])).await.is_err(), "nobody would take it");
     let named = asks(&operator, &Settler::of(&assignment, false)).await;
@@ -120,6 +124,6 @@ async fn no_prover_is_offered_a_job_of_a_settler_that_the_world_does_not_list() 
     operator.assign(before.clone(), Signed::by(&unlisted, terms)).await.unwrap();
     assert!(operator.runs()[0].offer().is_none(), "it was listed once");
     assign(&operator, assignment(1)).await.unwrap();
-    let offered = operator.runs().iter().filter_map(|run| run.offer()).count();
+    let offered = operator.jobs().iter().filter_map(Job::offer).count();
     assert_eq!(offered, 1);
 }

@@ -1,17 +1,20 @@
 //! An operator of a shard of contracts that one proof can't take any longer.
 
 use super::{contracts_tests::*, *};
-use shardwire_hosted::dungeon::{self, ANNA, WORLD};
+use shardwire_hosted::{
+    Limits,
+    dungeon::{self, ANNA, WORLD},
+};
 use shardwire_model::{Felt, ShardTransaction};
 use shardwire_protocols::ingress::Outcome;
 
-/// What a proof may take here: a few dozen transactions of the dungeon.
-const BUDGET_BYTES: u64 = 4_000_000_000;
+/// What a proof may take here: a few dozen transactions of the dungeon, and no run has another segment.
+const BUDGET: Limits = Limits { proof_bytes: 4_000_000_000, segments: 1 };
 
 #[tokio::test]
 async fn an_operator_refuses_what_one_proof_cannot_take_and_says_the_same_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let (running, tasks, start) = assigned_within(folder.path(), BUDGET_BYTES).await;
+    let (running, tasks, start) = assigned_within(folder.path(), BUDGET).await;
     let shard = start.shard;
     let train = |nonce: u64| -> ShardTransaction { dungeon::invoke(&start, ANNA, nonce, WORLD, "train", &[5]).into() };
     let used = |operator: &Operator| operator.shards()[0].budget.unwrap();
@@ -32,10 +35,10 @@ async fn an_operator_refuses_what_one_proof_cannot_take_and_says_the_same_after_
     assert_eq!((cause.code.as_str(), due), ("SW-NATIVE-130", Some(accepted)), "{cause}");
     assert!(accepted > 8, "{accepted}");
     let before = used(&running);
-    assert!(before.used_bytes < BUDGET_BYTES && before.most_bytes == BUDGET_BYTES, "{before:?}");
+    assert!(before.used_bytes < BUDGET.proof_bytes && before.most_bytes == BUDGET.proof_bytes, "{before:?}");
     gone(running, tasks).await;
 
-    let (running, _tasks) = within(folder.path(), dungeon::geneses(), BUDGET_BYTES);
+    let (running, _tasks) = within(folder.path(), dungeon::geneses(), BUDGET);
     let Outcome::Refused { cause: again, due } = running.decided(client(), shard, train(accepted)).await.unwrap()
     else {
         panic!("the log is the same")
@@ -48,6 +51,6 @@ async fn an_operator_refuses_what_one_proof_cannot_take_and_says_the_same_after_
     assert!(matches!(outcome, Outcome::Accepted { .. }), "there is room for the end: {outcome:?}");
     let executed = executed(&running, shard).await;
     assert_eq!((u64::from(executed.output.count), executed.output.ended), (accepted + 1, true));
-    assert!(used(&running).used_bytes <= BUDGET_BYTES);
+    assert!(used(&running).used_bytes <= BUDGET.proof_bytes);
     assert_ne!(executed.output.after, Felt::ZERO);
 }

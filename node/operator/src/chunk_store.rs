@@ -79,6 +79,19 @@ pub struct Extent {
     pub execute_ms: u64,
 }
 
+impl Extent {
+    /// Of two parts of a run together.
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self {
+            chunks: self.chunks.saturating_add(other.chunks),
+            steps: self.steps.saturating_add(other.steps),
+            bytes_raw: self.bytes_raw.saturating_add(other.bytes_raw),
+            bytes_wire: self.bytes_wire.saturating_add(other.bytes_wire),
+            execute_ms: self.execute_ms.saturating_add(other.execute_ms),
+        }
+    }
+}
+
 impl ChunkStore {
     pub(super) fn new(artefacts: Artefacts, segment: SegmentId) -> Self {
         Self { artefacts, segment, contents: Mutex::default() }
@@ -135,6 +148,11 @@ impl ChunkStore {
         contents.steps = executed.steps;
         contents.executed = Some(executed);
         contents.ended = Some(Instant::now());
+    }
+
+    /// How execution ended, once it has.
+    pub(super) fn executed(&self) -> Option<Executed> {
+        self.contents().executed.clone()
     }
 
     /// Whether execution has ended.

@@ -30,7 +30,7 @@ const EXPIRES: u64 = BEGINS + 50 * 60;
 fn operator(folder: &Path, wall: &Arc<SetWall>, config: &str) -> (Arc<NodeClock>, Arc<Operator>, Tasks) {
     let clock = NodeClock::begin(wall.clone(), &Telemetry::default());
     let (host, tasks) = host(identity(2), store(folder), folder, clock.clone(), config);
-    (clock, Arc::new(Operator::resume(host, contracts(dungeon::geneses(), u64::MAX)).unwrap()), tasks)
+    (clock, Arc::new(Operator::resume(host, contracts(dungeon::geneses(), UNLIMITED)).unwrap()), tasks)
 }
 
 /// The settler tells what its clock shows, which is right.

@@ -6,7 +6,7 @@ use shardwire_host::{
     testing::{SetWall, host, store},
 };
 use shardwire_hosted::{
-    Contracts, Geneses, Grounds,
+    Contracts, Geneses, Grounds, Limits,
     dungeon::{self, ANNA, BEGINS, BERT, GOLD, WORLD},
 };
 use shardwire_model::{
@@ -23,6 +23,9 @@ use shardwire_store::records::{EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireF
 use shardwire_transport::Identity;
 use std::path::Path;
 
+/// A proof takes any run.
+pub(super) const UNLIMITED: Limits = Limits { proof_bytes: u64::MAX, segments: 1 };
+
 pub(super) fn identity(number: u8) -> Identity {
     Identity::from_secret(&[number; 32])
 }
@@ -32,12 +35,12 @@ pub(super) fn client() -> PeerId {
 }
 
 fn with(folder: &Path, geneses: Geneses) -> (Arc<Operator>, Tasks) {
-    within(folder, geneses, u64::MAX)
+    within(folder, geneses, UNLIMITED)
 }
 
-/// One for provers of which a proof may take so many bytes of memory.
-pub(super) fn within(folder: &Path, geneses: Geneses, budget_bytes: u64) -> (Arc<Operator>, Tasks) {
-    over(folder, contracts(geneses, budget_bytes))
+/// One for provers that take so much.
+pub(super) fn within(folder: &Path, geneses: Geneses, limits: Limits) -> (Arc<Operator>, Tasks) {
+    over(folder, contracts(geneses, limits))
 }
 
 /// An operator in this folder, with these programs.
@@ -47,9 +50,9 @@ pub(super) fn over(folder: &Path, programs: Programs) -> (Arc<Operator>, Tasks) 
     (Arc::new(Operator::resume(host, programs).unwrap()), tasks)
 }
 
-/// All programs, with what these shards begin from, for provers of which a proof may take so many bytes of memory.
-pub(super) fn contracts(grounds: impl Into<Grounds>, budget_bytes: u64) -> Programs {
-    let contracts = Contracts::with_budget(Arc::new(grounds.into()), budget_bytes);
+/// All programs, with what these shards begin from, for provers that take so much.
+pub(super) fn contracts(grounds: impl Into<Grounds>, limits: Limits) -> Programs {
+    let contracts = Contracts::with_limits(Arc::new(grounds.into()), limits);
     Programs::of([Arc::new(Rules) as Arc<dyn Program>, Arc::new(contracts)])
 }
 
@@ -64,11 +67,11 @@ pub(super) fn assignment() -> Assignment {
 }
 
 async fn assigned(folder: &Path) -> (Arc<Operator>, Tasks, ShardStart) {
-    assigned_within(folder, u64::MAX).await
+    assigned_within(folder, UNLIMITED).await
 }
 
-pub(super) async fn assigned_within(folder: &Path, budget_bytes: u64) -> (Arc<Operator>, Tasks, ShardStart) {
-    let (operator, tasks) = within(folder, dungeon::geneses(), budget_bytes);
+pub(super) async fn assigned_within(folder: &Path, limits: Limits) -> (Arc<Operator>, Tasks, ShardStart) {
+    let (operator, tasks) = within(folder, dungeon::geneses(), limits);
     let assignment = assignment();
     assign(&operator, assignment.clone()).await.unwrap();
     (operator, tasks, assignment.start)
@@ -86,20 +89,20 @@ pub(super) async fn gone(operator: Arc<Operator>, tasks: Tasks) {
 /// Waits until the run is executed to its end. What came of it, by the chunks' hashes.
 pub(super) async fn executed(operator: &Operator, shard: ShardId) -> Executed {
     let run = operator.run(shard).unwrap();
-    let ended = || match (run.has_ended(), run.stopped()) {
+    let ended = || match (run.segments.are_whole(), run.stopped()) {
         (true, _) => Ok(Some(())),
         (false, Some(stopped)) => Err(stopped),
         (false, None) => Ok(None),
     };
     run.progress.until(ended).await.unwrap();
-    operator.host.store.get(&EXECUTIONS, &run.segment()).unwrap().unwrap()
+    operator.host.store.get(&EXECUTIONS, &run.segments.first().id).unwrap().unwrap()
 }
 
 /// The list of what the run read, as a prover gets it with the end of its witness.
 async fn list(operator: &Operator, shard: ShardId) -> Result<Vec<Felt>, Failure> {
     let run = operator.run(shard).unwrap();
-    let Grant::Leased(lease) = operator.claim(client(), run.job).await? else { panic!("it is free") };
-    match operator.chunk(client(), run.job, lease.statement.epoch, u32::MAX).await? {
+    let Grant::Leased(lease) = operator.claim(client(), run.segments.first().job).await? else { panic!("it is free") };
+    match operator.chunk(client(), run.segments.first().job, lease.statement.epoch, u32::MAX).await? {
         ChunkAnswer::End(ending) => Ok(ending.reads),
         other => panic!("the run has ended: {other:?}"),
     }
@@ -160,11 +163,11 @@ async fn a_game_of_contracts_is_executed_logged_and_cut_in_the_same_chunks_after
     assert!(reads.nonces.values().eq(&[Felt::ZERO; 2]), "both sent transactions");
 
     // Without the list, or with a damaged one, the run is executed once more, and the list is the same.
-    let file = running.host.artefacts.operator_reads(run.segment());
+    let file = running.host.artefacts.operator_reads(run.segments.first().id);
     let whole = std::fs::read(&file).unwrap();
     std::fs::write(&file, &whole[..whole.len() - 1]).unwrap();
     list(&running, shard).await.expect_err("it isn't sent");
-    let is_whole = || run.state().interrupted.is_none() && run.has_ended();
+    let is_whole = || run.state().interrupted.is_none() && run.segments.are_whole();
     run.progress.until(|| Ok::<_, ()>(is_whole().then_some(()))).await.unwrap();
     assert_eq!(list(&running, shard).await.unwrap(), felts);
     drop(run);

@@ -49,6 +49,11 @@ events! {
         adds steps
         => INFO : (shard = %shard.short(), steps, chunks, "execution ended");
 
+    /// A run was cut: a segment of it has ended, and it goes on in the next one
+    RunCut = "run_cut" { shard: ShardId, segment: u32, steps: u64, chunks: usize }
+        adds steps
+        => INFO : (shard = %shard.short(), segment, steps, chunks, "a segment ended, and the run goes on in the next");
+
     /// A shard can't be executed further
     ExecutionStopped = "execution_stopped" { shard: ShardId, code: String, error: String }
         => ERROR : (shard = %shard.short(), code, "execution stopped: {error}");

@@ -9,7 +9,7 @@ use super::{
 use shardwire_fork::testing::{Fault, Memory, StandIn, forks};
 use shardwire_host::Tasks;
 use shardwire_hosted::{
-    Class, Geneses, Grounds,
+    Class, Geneses, Grounds, Limits,
     dungeon::{self, ANNA, BEGINS, BERT, BLOCK, GOLD, WORLD},
 };
 use shardwire_model::{
@@ -21,7 +21,7 @@ use shardwire_store::records::WireFelt;
 use std::path::Path;
 
 /// What a proof may take here: a few dozen transactions of the dungeon.
-const BUDGET_BYTES: u64 = 4_000_000_000;
+const BUDGET: Limits = Limits { proof_bytes: 4_000_000_000, segments: 1 };
 
 fn node() -> StandIn {
     StandIn::new(BLOCK, BEGINS, dungeon::state(), dungeon::class_files())
@@ -30,7 +30,7 @@ fn node() -> StandIn {
 /// An operator that asks this node, and keeps what it is told here.
 fn operator(folder: &Path, node: &StandIn, keeper: &Memory) -> (Arc<Operator>, Tasks) {
     let none = Grounds::from(Geneses::new(|_, _| Ok(None), Class::compile));
-    over(folder, contracts(none.with_networks(forks(&[node], keeper)), u64::MAX))
+    over(folder, contracts(none.with_networks(forks(&[node], keeper)), UNLIMITED))
 }
 
 fn assignment() -> Assignment {
@@ -213,7 +213,7 @@ async fn a_shard_that_goes_on_from_a_network_has_the_budget_of_one_proof() {
     let (folder, node, keeper) = (tempfile::tempdir().unwrap(), node(), Memory::default());
     let grounds =
         || Grounds::from(Geneses::new(|_, _| Ok(None), Class::compile)).with_networks(forks(&[&node], &keeper));
-    let (running, _tasks) = over(folder.path(), contracts(grounds(), BUDGET_BYTES));
+    let (running, _tasks) = over(folder.path(), contracts(grounds(), BUDGET));
     assign(&running, assignment()).await.unwrap();
     let (start, shard) = (start(), start().shard);
     let (mut nonce, mut refusal) = (0, None);
@@ -227,7 +227,7 @@ async fn a_shard_that_goes_on_from_a_network_has_the_budget_of_one_proof() {
     assert_eq!(refusal.as_deref(), Some("SW-NATIVE-130"));
     assert!(nonce > 0);
     let budget = running.shards()[0].budget.unwrap();
-    assert!(budget.used_bytes <= budget.most_bytes && budget.most_bytes == BUDGET_BYTES);
+    assert!(budget.used_bytes <= budget.most_bytes && budget.most_bytes == BUDGET.proof_bytes);
     // There is room for its end.
     let finish = dungeon::invoke(&start, ANNA, nonce, WORLD, "finish", &[]);
     running.decided(client(), shard, finish).await.unwrap();
@@ -240,7 +240,7 @@ async fn a_shard_that_is_over_leaves_the_network_to_others() {
     let (folder, node, keeper) = (tempfile::tempdir().unwrap(), node(), Memory::default());
     let networks = forks(&[&node], &keeper);
     let grounds = Grounds::from(Geneses::new(|_, _| Ok(None), Class::compile)).with_networks(networks.clone());
-    let (running, _tasks) = over(folder.path(), contracts(grounds, u64::MAX));
+    let (running, _tasks) = over(folder.path(), contracts(grounds, UNLIMITED));
     assign(&running, assignment()).await.unwrap();
     let shard = start().shard;
     let fork = networks.find(&BLOCK).unwrap().unwrap();

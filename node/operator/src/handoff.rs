@@ -5,19 +5,20 @@ use super::{
     error::OperatorError,
     events::{ClaimDisputed, ClaimVerified, ShardClosed},
     run::Run,
+    segment::Segment,
 };
 use shardwire_model::{
-    ShardId,
+    PeerId, ShardId,
     life::{AbortCause, Step},
 };
 use shardwire_protocols::{
     Failure, ServeError,
-    handoff::{Client, Handoff, KnownVerdict, Next, Outcome, ProofVerdict, Verdict},
+    handoff::{Client, Cut, Handoff, KnownVerdict, MAX_CUTS, MAX_VERDICTS, Next, Outcome, ProofVerdict, Verdict},
 };
 use shardwire_reputation::{Blame, Breach, Event, Work};
 use shardwire_store::records::{Assignment, WireFelt};
 use shardwire_transport::Initiator;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 impl Operator {
     /// Takes assignments from a settler until the session fails.
@@ -35,14 +36,23 @@ impl Operator {
         let mut client = Client::new(session);
         // A shard whose assignment isn't signed here is left out, so that it is assigned again; unless nothing comes of that, since it may be over.
         let mut names_all = false;
+        // Where runs were cut, as far as this session has said it.
+        let mut told = BTreeSet::new();
         loop {
             let runs = self.runs();
             let named = |run: &&Arc<Run>| names_all || run.is_assigned();
             let its = runs.iter().filter(|run| run.is_open() && run.settler() == settler).filter(named);
             let its: Vec<_> = its.collect();
             let known: Vec<ShardId> = its.iter().map(|run| run.shard).collect();
-            let verdicts: Vec<KnownVerdict> = its.iter().filter_map(|run| run.leases.verdict()).collect();
-            client = match client.ask(identity, &known, &verdicts).await? {
+            let segments = || its.iter().flat_map(|run| run.segments.all());
+            let verdicts = segments().filter_map(|segment| segment.leases.verdict()).take(MAX_VERDICTS);
+            let verdicts: Vec<KnownVerdict> = verdicts.collect();
+            let cuts = its.iter().flat_map(|run| run.segments.cuts()).filter(|cut| !told.contains(cut));
+            let cuts: Vec<Cut> = cuts.take(MAX_CUTS).collect();
+            let next = client.ask(identity, &known, &verdicts, &cuts).await?;
+            told.retain(|cut| known.contains(&cut.shard));
+            told.extend(cuts);
+            client = match next {
                 Next::Nothing(client) => {
                     names_all = !names_all;
                     client
@@ -86,20 +96,25 @@ impl Operator {
         }
     }
 
-    /// Takes in the verdict of a settler of the World: a verified proof is one at last, a dispute makes the job free. To be seen through.
+    /// Takes in the verdict of a settler of the World: a verified proof is one at last, and the shard is proven once each segment has one; a dispute makes the job free. To be seen through.
     pub(super) async fn take_in(&self, news: ProofVerdict) -> Result<(), OperatorError> {
-        let (known, ProofVerdict { shard, proof, verdict }) = (news.known(), news);
+        let (known, ProofVerdict { shard, segment, proof, verdict }) = (news.known(), news);
         let Some(run) = self.run(shard) else { return Ok(()) };
-        let disputed = run.leases.note_verdict(&self.host, known).await?;
+        // Of a segment that isn't known here nobody has a job.
+        let Some(segment) = run.segments.get(segment) else { return Ok(()) };
+        let disputed = segment.leases.note_verdict(&self.host, known).await?;
         match verdict {
             Verdict::Verified => {
-                run.reached(Step::Proven { proof }).await?;
-                self.events.emit(ClaimVerified { job: run.job, proof });
+                if let Some(last) = run.segments.proofs().and_then(|proofs| proofs.last().copied()) {
+                    run.note_proven();
+                    run.reached(Step::Proven { proof: last }).await?;
+                }
+                self.events.emit(ClaimVerified { job: segment.job, proof });
             }
             Verdict::Disputed { cause } => {
                 // A proof that nobody claimed here is a stranger's, and changes nothing.
                 let Some(prover) = disputed else { return Ok(()) };
-                self.events.emit(ClaimDisputed { job: run.job, proof, cause: cause.to_string() });
+                self.events.emit(ClaimDisputed { job: segment.job, proof, cause: cause.to_string() });
                 self.host.peers.note(prover, &Event::Broke { breach: Breach::Lease, blame: Blame::Peer });
                 self.changes.announce();
             }
@@ -111,12 +126,15 @@ impl Operator {
     pub(super) async fn close(&self, shard: ShardId, end: Step) -> Result<(), OperatorError> {
         let Some(run) = self.run(shard) else { return Ok(()) };
         let how = end.stage();
-        let kept_by = match end {
-            Step::Settled { proof: Some(proof) } => run.leases.claimant(proof),
-            _ => None,
+        let kept_by: Vec<PeerId> = match end {
+            Step::Settled { proof: Some(last) } => {
+                let keeper = |it: &Arc<Segment>| it.leases.claimant(it.proof().unwrap_or(last));
+                run.segments.all().iter().filter_map(keeper).collect()
+            }
+            _ => Vec::new(),
         };
         run.close(end).await?;
-        if let Some(prover) = kept_by {
+        for prover in kept_by {
             self.host.peers.note(prover, &Event::Worked(Work::Lease));
         }
         self.events.emit(ShardClosed { shard, how });

@@ -121,7 +121,7 @@ impl Run {
             let mut state = self.state();
             (state.interrupted, state.fault) = (None, None);
         }
-        self.chunk_store.begin_again();
+        self.segments.begin_again();
         self.execute(program, log)?;
         if has_ended || !self.is_open() {
             // It gets nothing more. A shard that was closed meanwhile had no executor to let go of, or the one before.

@@ -213,7 +213,7 @@ async fn while_a_run_goes_on_its_prover_keeps_it_by_keeping_up_and_not_by_signs_
 async fn a_claim_holds_a_job_for_a_minute_and_no_fresh_key_makes_that_longer() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 1).await;
-    let job = operator.runs()[0].job;
+    let job = operator.runs()[0].segments.first().job;
     worked(&operator, WORKER, 2);
     let lie = |number: u8| Hash::of(&[number]);
     claims(&operator, key(10), job).await.unwrap();
@@ -248,9 +248,10 @@ async fn a_claim_holds_a_job_for_a_minute_and_no_fresh_key_makes_that_longer() {
 async fn a_settlers_dispute_frees_a_job_at_once_and_that_it_holds_keeps_it() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 1).await;
-    let (job, shard) = (operator.runs()[0].job, operator.runs()[0].shard);
+    let (job, shard) = (operator.runs()[0].segments.first().job, operator.runs()[0].shard);
     let [lie, proof] = [b"lie", b"tru"].map(|bytes| Hash::of(bytes));
-    let says = async |proof, verdict| operator.take_in(ProofVerdict { shard, proof, verdict }).await.unwrap();
+    let says =
+        async |proof, verdict| operator.take_in(ProofVerdict { shard, segment: 0, proof, verdict }).await.unwrap();
     let disputed = || Verdict::Disputed { cause: OperatorError::NoJob.into() };
     worked(&operator, NEWCOMER, 4);
     claims(&operator, NEWCOMER, job).await.unwrap();
@@ -284,11 +285,11 @@ async fn a_settlers_dispute_frees_a_job_at_once_and_that_it_holds_keeps_it() {
 async fn a_claim_of_a_disputed_proof_takes_nothing_of_the_newcomers_minute() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 1).await;
-    let (job, shard) = (operator.runs()[0].job, operator.runs()[0].shard);
+    let (job, shard) = (operator.runs()[0].segments.first().job, operator.runs()[0].shard);
     let [lie, proof] = [b"lie", b"tru"].map(|bytes| Hash::of(bytes));
     worked(&operator, WORKER, 2);
     let verdict = Verdict::Disputed { cause: OperatorError::NoJob.into() };
-    operator.take_in(ProofVerdict { shard, proof: lie, verdict }).await.unwrap();
+    operator.take_in(ProofVerdict { shard, segment: 0, proof: lie, verdict }).await.unwrap();
     claims(&operator, key(10), job).await.unwrap();
     operator.finished(key(10), job, 1, lie).await.unwrap();
     assert_eq!(claims(&operator, key(11), job).await, Ok(2), "it holds nothing");
@@ -302,7 +303,7 @@ async fn a_claim_of_a_disputed_proof_takes_nothing_of_the_newcomers_minute() {
 async fn a_job_that_a_banned_prover_holds_or_claims_is_free() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 1).await;
-    let job = operator.runs()[0].job;
+    let job = operator.runs()[0].segments.first().job;
     for (liar, epoch) in [(key(10), 1), (key(11), 3)] {
         claims(&operator, liar, job).await.unwrap();
         if epoch == 3 {
@@ -322,7 +323,7 @@ async fn a_job_that_a_banned_prover_holds_or_claims_is_free() {
 async fn who_claimed_a_proof_and_has_none_after_all_may_have_the_job_again() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 1).await;
-    let job = operator.runs()[0].job;
+    let job = operator.runs()[0].segments.first().job;
     claims(&operator, NEWCOMER, job).await.unwrap();
     operator.finished(NEWCOMER, job, 1, Hash::of(b"proof")).await.unwrap();
     let begun = [ResumableJob { job, have: 0 }];

@@ -44,6 +44,9 @@ mod life_tests;
 mod local_trouble_tests;
 mod receipt;
 mod run;
+mod segment;
+#[cfg(test)]
+mod segments_tests;
 mod sequencer;
 #[cfg(test)]
 mod sequencer_tests;
@@ -61,6 +64,7 @@ use self::{
     checks::SignatureChecks,
     events::{ShardAssigned, ShardOutdated, ShardResumed},
     interrupted::Interrupted,
+    job::Job,
     run::{Context, Run},
     steps::part,
     waiting::{NewcomersOffers, WaitingProvers},
@@ -70,13 +74,13 @@ pub use error::OperatorError;
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_host::{Changes, Host, Turns, dated, signed};
 use shardwire_model::{
-    Hash, PeerId, SegmentId, ShardId,
+    Hash, PeerId, ShardId,
     life::{AbortCause, Step},
 };
 use shardwire_program::Programs;
 use shardwire_protocols::{Signed, handoff::AssignmentTerms};
 use shardwire_store::{
-    Store, Write,
+    RecordKey as _, Store, Write,
     records::{ASSIGNED, ASSIGNMENTS, Assignment, LEASES},
 };
 use shardwire_telemetry::Events;
@@ -118,7 +122,7 @@ pub struct Operator {
 /// # Errors
 /// [`OperatorError::Store`] if the store can't be read, [`OperatorError::Program`] if the program isn't here, [`OperatorError::Execution`] if it can't execute the shard, [`OperatorError::Log`] if the log doesn't replay.
 pub fn examine(store: &Store, programs: &Programs, assignment: &Assignment) -> Result<(), OperatorError> {
-    store.get(&LEASES, &SegmentId::first(assignment.start.shard))?;
+    store.with_prefix(&LEASES, &assignment.start.shard.to_bytes())?;
     let program = programs.get(assignment.start.program)?;
     run::replayed(store, &**program, assignment, || None).map(drop)
 }
@@ -238,7 +242,12 @@ impl Operator {
         self.locked().values().cloned().collect()
     }
 
-    fn job(&self, job: Hash) -> Option<Arc<Run>> {
-        self.runs().into_iter().find(|run| run.job == job)
+    /// The jobs of all runs, those of each in the order of its segments.
+    fn jobs(&self) -> Vec<Job> {
+        self.runs().iter().flat_map(Job::of).collect()
+    }
+
+    fn job(&self, job: Hash) -> Option<Job> {
+        self.runs().iter().flat_map(Job::of).find(|it| it.segment.job == job)
     }
 }

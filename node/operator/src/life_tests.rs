@@ -112,10 +112,10 @@ async fn each_step_of_a_run_is_signed_and_survives_a_restart() {
         operator.finished(prover(), offer.job, epoch, Hash::of(b"proof")).await.unwrap();
         assert_eq!(operator.shards()[0].stage, Stage::Proving, "that there is a proof, the settler says");
         let verdict = Verdict::Verified;
-        operator.take_in(ProofVerdict { shard, proof: Hash::of(b"proof"), verdict }).await.unwrap();
+        operator.take_in(ProofVerdict { shard, segment: 0, proof: Hash::of(b"proof"), verdict }).await.unwrap();
         assert_eq!(operator.shards()[0].stage, Stage::Proven);
         // A second prover's proof is no contradiction.
-        let run = operator.job(offer.job).unwrap();
+        let run = operator.job(offer.job).unwrap().run;
         run.reached(Step::Proven { proof: Hash::of(b"another") }).await.unwrap();
         drop(run);
         let host = operator.host.clone();
@@ -331,7 +331,7 @@ async fn a_run_that_this_machine_interrupts_is_executed_again_by_itself_and_has_
     let outcome = operator.decided(identity(9).peer(), shard, finish).await.unwrap();
     assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: true, reverted: false }, "clients are served");
     std::fs::remove_file(&obstacle).unwrap();
-    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
+    run.progress.until(|| Ok::<_, ()>(run.segments.are_whole().then_some(()))).await.unwrap();
     let offer = operator.offer(prover(), &[]).await.unwrap();
     assert!(offer.ended, "it is ready to be proven");
     let Grant::Leased(lease) = operator.claim(prover(), offer.job).await.unwrap() else { panic!("leased") };
@@ -342,8 +342,8 @@ async fn a_run_that_this_machine_interrupts_is_executed_again_by_itself_and_has_
     // A chunk that is gone is made again.
     std::fs::remove_dir_all(&obstacle).unwrap();
     assert!(operator.chunk(prover(), offer.job, lease.statement.epoch, 0).await.is_err());
-    run.progress.until(|| Ok::<_, ()>((!run.has_ended()).then_some(()))).await.unwrap();
-    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
+    run.progress.until(|| Ok::<_, ()>((!run.segments.are_whole()).then_some(()))).await.unwrap();
+    run.progress.until(|| Ok::<_, ()>(run.segments.are_whole().then_some(()))).await.unwrap();
     let answer = operator.chunk(prover(), offer.job, lease.statement.epoch, 0).await.unwrap();
     assert!(matches!(answer, ChunkAnswer::Chunk(_)));
 }
@@ -359,7 +359,7 @@ async fn a_claim_that_could_not_be_noted_holds_the_job_when_it_comes_again() {
     let (start, values, _) = small_shard(rules::hash(), identity(2).peer());
     let values = values.into_iter().map(WireFelt).collect();
     assign(&operator, Assignment { start, values, settler: settler(), epoch: 1 }).await.unwrap();
-    let (job, proof) = (operator.runs()[0].job, Hash::of(b"proof"));
+    let (job, proof) = (operator.runs()[0].segments.first().job, Hash::of(b"proof"));
     worked(&operator, prover(), 2);
     let Grant::Leased(lease) = operator.claim(prover(), job).await.unwrap() else { panic!("leased") };
     let epoch = lease.statement.epoch;
@@ -384,7 +384,7 @@ async fn an_execution_that_begins_again_while_the_one_before_still_runs_takes_it
     }
     assert!(run.stopped().is_none(), "{:?}", run.stopped());
     operator.decided(identity(9).peer(), shard, finish).await.unwrap();
-    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
+    run.progress.until(|| Ok::<_, ()>(run.segments.are_whole().then_some(()))).await.unwrap();
     assert_eq!((operator.shards()[0].stage, operator.shards()[0].error.clone()), (Stage::Ended, None));
 }
 
@@ -394,8 +394,8 @@ async fn while_the_disk_takes_its_time_others_are_served_and_what_was_begun_is_s
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks, shard) = played(folder.path()).await;
     let run = operator.run(shard).unwrap();
-    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
-    let (claims, assigns, job) = (operator.clone(), operator.clone(), run.job);
+    run.progress.until(|| Ok::<_, ()>(run.segments.are_whole().then_some(()))).await.unwrap();
+    let (claims, assigns, job) = (operator.clone(), operator.clone(), run.segments.first().job);
 
     let held = HeldCommits::of(&operator.host.store);
     let claim = tokio::spawn(async move { claims.claim(prover(), job).await });
@@ -416,7 +416,7 @@ async fn while_the_disk_takes_its_time_others_are_served_and_what_was_begun_is_s
         (Stage::Ended, 1),
         "nothing is seen before it is durable"
     );
-    assert_eq!(run.leases.present(), None);
+    assert_eq!(run.segments.first().leases.present(), None);
     assert!(matches!(operator.open(identity(9).peer(), shard).await, Ok(Ok(opened)) if opened.ended));
     let (_, _, finish) = small_shard(rules::hash(), identity(2).peer());
     let again = operator.decided(identity(9).peer(), shard, finish).await.unwrap();

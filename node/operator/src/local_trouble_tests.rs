@@ -132,18 +132,20 @@ async fn a_damaged_chunk_is_not_served_and_is_made_again() {
     let (operator, _tasks, shard, finish) = with_a_shard(&medium, Programs::all()).await;
     operator.decided(client(), shard, finish).await.unwrap();
     let run = operator.run(shard).unwrap();
-    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
-    let Grant::Leased(lease) = operator.claim(client(), run.job).await.unwrap() else { panic!("leased") };
+    run.progress.until(|| Ok::<_, ()>(run.segments.are_whole().then_some(()))).await.unwrap();
+    let Grant::Leased(lease) = operator.claim(client(), run.segments.first().job).await.unwrap() else {
+        panic!("leased")
+    };
     let epoch = lease.statement.epoch;
-    let whole = pulled(&operator, run.job, epoch).await.unwrap();
-    let file = operator.host.artefacts.operator_chunk(run.segment(), 0);
+    let whole = pulled(&operator, run.segments.first().job, epoch).await.unwrap();
+    let file = operator.host.artefacts.operator_chunk(run.segments.first().id, 0);
     let grown = vec![0; 8 << 20];
     for damage in [[&whole[..whole.len() - 1], &[whole[whole.len() - 1] ^ 1]].concat(), whole[1..].to_vec(), grown] {
         operator.host.artefacts.write(&file, &[&damage], true).unwrap();
-        pulled(&operator, run.job, epoch).await.expect_err("it isn't sent");
+        pulled(&operator, run.segments.first().job, epoch).await.expect_err("it isn't sent");
         let again = loop {
             sleep(Duration::from_secs(1)).await;
-            if let Ok(again) = pulled(&operator, run.job, epoch).await {
+            if let Ok(again) = pulled(&operator, run.segments.first().job, epoch).await {
                 break again;
             }
         };
@@ -159,15 +161,17 @@ async fn a_chunk_that_cannot_be_read_any_more_is_made_again() {
     let (operator, _tasks, shard, finish) = with_a_shard(&medium, Programs::all()).await;
     operator.decided(client(), shard, finish).await.unwrap();
     let run = operator.run(shard).unwrap();
-    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
-    let Grant::Leased(lease) = operator.claim(client(), run.job).await.unwrap() else { panic!("leased") };
+    run.progress.until(|| Ok::<_, ()>(run.segments.are_whole().then_some(()))).await.unwrap();
+    let Grant::Leased(lease) = operator.claim(client(), run.segments.first().job).await.unwrap() else {
+        panic!("leased")
+    };
     let epoch = lease.statement.epoch;
-    let whole = pulled(&operator, run.job, epoch).await.unwrap();
-    let file = operator.host.artefacts.operator_chunk(run.segment(), 0);
+    let whole = pulled(&operator, run.segments.first().job, epoch).await.unwrap();
+    let file = operator.host.artefacts.operator_chunk(run.segments.first().id, 0);
     assert!(medium.wear_out(&file.to_string_lossy()));
     let mut refused = 0;
     let again = loop {
-        match pulled(&operator, run.job, epoch).await {
+        match pulled(&operator, run.segments.first().job, epoch).await {
             Ok(again) => break again,
             Err(_) => refused += 1,
         }
@@ -220,7 +224,7 @@ async fn an_execution_that_panics_is_shown_and_begins_again() {
         "the execution ended without an answer: it stopped at 'on purpose' (SW-OPERATOR-013)"
     );
     operator.decided(client(), shard, finish).await.unwrap();
-    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
+    run.progress.until(|| Ok::<_, ()>(run.segments.are_whole().then_some(()))).await.unwrap();
     assert_eq!((operator.shards()[0].stage, &operator.shards()[0].error), (Stage::Ended, &None));
 }
 
@@ -328,7 +332,7 @@ async fn an_execution_that_stops_begins_again_and_one_that_stops_at_the_same_twi
     let waited = began.elapsed();
     assert!((Duration::from_secs(90)..Duration::from_secs(240)).contains(&waited), "a minute, then two: {waited:?}");
     is_taken(&operator, shard, &finish).await;
-    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
+    run.progress.until(|| Ok::<_, ()>(run.segments.are_whole().then_some(()))).await.unwrap();
     assert_eq!((status().stage, status().error), (Stage::Ended, None));
 }
 
@@ -351,7 +355,7 @@ async fn a_shard_that_cannot_be_taken_up_at_the_start_is_taken_up_once_it_can() 
     }
     is_taken(&operator, shard, &finish).await;
     let run = operator.run(shard).unwrap();
-    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
+    run.progress.until(|| Ok::<_, ()>(run.segments.are_whole().then_some(()))).await.unwrap();
     assert_eq!((status().stage, status().error), (Stage::Ended, None));
 }
 

@@ -1,41 +1,37 @@
 //! One shard at its operator: its rules, its log, its execution, its witness.
 //!
 //! A transaction is first checked as far as its signature, which is checked beside everything else; the [`Sequencer`] then checks the rules and gives it
-//! its place; it is logged in one commit with those that wait as well; then it is fed to the execution and its client told. After a commit that failed it is
+//! its place; it is logged in one commit with those that wait as well; then it is fed to the execution and its client told. What is proven is a run's [segments](super::segment). After a commit that failed it is
 //! first looked what the disk has of it all the same. What a run does stands in a file each: `submit`, `execution`, `steps`, `job`, `status`.
 
 use super::{
     archive::Archive,
     checks::SignatureChecks,
-    chunk_store::ChunkStore,
     error::OperatorError,
     events::{self, ChunksLeft, ExecutionInterrupted, ExecutionStopped, ProgramMissing},
     executor::Executor,
-    lease::Leases,
     receipt::receipt,
+    segment::Segments,
     sequencer::{Observer, Progress, Sequencer},
     submit::MAX_FETCHES,
     watch::Watch,
 };
 use shardwire_host::{Changes, Host, signed};
-use shardwire_model::{
-    Cause, Coded as _, Felt, Hash, Logged, Mutation, PeerId, SegmentId, ShardId, life::Life, state_commitment,
-};
+use shardwire_model::{Cause, Coded as _, Felt, Logged, Mutation, PeerId, ShardId, life::Life, state_commitment};
 use shardwire_program::{Budget, Change, Program, Programs};
 use shardwire_protocols::{
     Signed,
     handoff::AssignmentTerms,
     ingress::{Opened, Outcome},
-    trace::job_id,
 };
 use shardwire_store::{
     RecordKey, Store, StoreError,
-    records::{ASSIGNED, Assignment, EXECUTIONS, TRANSACTIONS, WireFelt},
+    records::{ASSIGNED, Assignment, TRANSACTIONS, WireFelt},
 };
 use shardwire_telemetry::Events;
 use shardwire_transport::PeerSignature;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 /// One shard at its operator.
 #[derive(Debug)]
@@ -43,7 +39,6 @@ pub(super) struct Run {
     pub(super) host: Arc<Host>,
     pub(super) events: Events<events::Room>,
     pub(super) shard: ShardId,
-    pub(super) job: Hash,
     pub(super) assignment: Assignment,
     /// The settler's signature by which provers know that the job is one; none until it has given it.
     assigned: OnceLock<PeerSignature>,
@@ -55,8 +50,9 @@ pub(super) struct Run {
     executor: Mutex<Option<Arc<Executor>>>,
     /// Where transactions are looked up that come again once the shard is over.
     archive: tokio::sync::OnceCell<Archive>,
-    pub(super) leases: Leases,
-    pub(super) chunk_store: Arc<ChunkStore>,
+    pub(super) segments: Arc<Segments>,
+    /// When a settler had found a proof of each segment to hold.
+    proven: OnceLock<Instant>,
     pub(super) state: Arc<Mutex<State>>,
     /// Announced when this run has more of its witness, or has ended: who waits for a chunk of it is woken, and nobody else.
     pub(super) progress: Arc<Changes>,
@@ -141,11 +137,13 @@ impl Run {
         if let Some(signed) = signed.and_then(|it| signed::read(&it).ok()).filter(|it| run.is_assigned_by(it)) {
             run.assigned(&signed);
         }
+        run.segments.first().leases.restore(&run.host)?;
         if is_over {
+            // Who has worked at one of its jobs may ask for it.
+            run.segments.restore(false)?;
             // A crash may have been faster.
             run.let_go();
         } else {
-            run.leases.restore(&run.host)?;
             run.go_on(context)?;
         }
         Ok(run)
@@ -190,9 +188,8 @@ impl Run {
             let mut state = self.state();
             (state.interrupted, state.fault) = (None, None);
         }
-        match host.store.get(&EXECUTIONS, &self.segment())? {
-            Some(executed) if self.chunk_store.is_whole(&executed) => self.chunk_store.end(executed),
-            _ => self.execute(program, log)?,
+        if !self.segments.restore(true)? {
+            self.execute(program, log)?;
         }
         Ok(())
     }
@@ -213,18 +210,16 @@ impl Run {
         let values = felts(&assignment.values);
         let before = state_commitment(start.commitment(), &values);
         let shard = start.shard;
-        let segment = SegmentId::first(shard);
         Self {
             host: host.clone(),
             events: host.telemetry.events(),
             shard,
-            job: job_id(start.program, start.commitment(), before, segment.segment),
+            segments: Arc::new(Segments::new(host.clone(), &start, before)),
+            proven: OnceLock::new(),
             sequencer: OnceLock::new(),
             feeding: tokio::sync::Mutex::default(),
             executor: Mutex::default(),
             archive: tokio::sync::OnceCell::new(),
-            leases: Leases::new(segment),
-            chunk_store: Arc::new(ChunkStore::new(host.artefacts.clone(), segment)),
             state: Arc::new(Mutex::new(State {
                 refused: 0,
                 life,
@@ -256,7 +251,7 @@ impl Run {
         if let Some(sequencer) = self.sequencer.get() {
             sequencer.let_go();
         }
-        if let Err(error) = self.chunk_store.remove() {
+        if let Err(error) = self.segments.first().chunk_store.remove() {
             self.events.emit(ChunksLeft { shard: self.shard, error: error.to_string() });
         }
     }
@@ -332,11 +327,6 @@ impl Run {
         Ok(Opened { start, nonces: next_nonces, accepted, ended })
     }
 
-    /// What is executed here: the run's only segment.
-    pub(super) const fn segment(&self) -> SegmentId {
-        SegmentId::first(self.shard)
-    }
-
     pub(super) fn settler(&self) -> PeerId {
         self.assignment.settler
     }
@@ -356,6 +346,16 @@ impl Run {
     /// The settler's signature, if that settler is one of the World: without it no prover takes the job.
     pub(super) fn signature(&self) -> Option<PeerSignature> {
         self.assigned.get().copied().filter(|_| self.host.world.is_settler(self.settler()))
+    }
+
+    /// When each segment was known to have a proof that holds.
+    pub(super) fn proven_at(&self) -> Option<Instant> {
+        self.proven.get().copied()
+    }
+
+    /// Notes that each segment has a proof that holds.
+    pub(super) fn note_proven(&self) {
+        let _ = self.proven.set(Instant::now());
     }
 
     /// Whether provers can be shown that the job is this operator's.

@@ -13,8 +13,10 @@ pub struct RunStatus {
     pub stage: Stage,
     /// Who executes it: the operator that the start data names.
     pub operator: PeerId,
-    /// Who holds the lease of its job.
+    /// Who holds the lease of its job; of a run in segments, of the latest that is leased.
     pub prover: Option<PeerId>,
+    /// In how many segments it is so far.
+    pub segments: u32,
     /// Transactions in its log.
     pub transactions: u32,
     /// Transactions that a rule refused.
@@ -53,8 +55,11 @@ impl Run {
     }
 
     fn status(&self) -> RunStatus {
-        let witness = self.chunk_store.extent();
-        let (lease, transactions) = (self.leases.present(), self.accepted());
+        let segments = self.segments.all();
+        let witness = segments.iter().map(|segment| segment.chunk_store.extent()).fold(Extent::default(), Extent::and);
+        // Of several who has the last one that anybody has.
+        let lease = segments.iter().rev().find_map(|segment| segment.leases.present());
+        let transactions = self.accepted();
         let (stage, budget) = (self.stage(), self.budget());
         let state = self.state();
         let start = &self.assignment.start;
@@ -68,6 +73,7 @@ impl Run {
             stage,
             operator: start.operator,
             prover: lease.map(|lease| lease.prover),
+            segments: u32::try_from(segments.len()).unwrap_or(u32::MAX),
             transactions,
             refused: state.refused,
             budget,

@@ -60,14 +60,18 @@ impl Run {
         self.advance(|life| if counts(life, &step) { vec![step] } else { vec![] }).await
     }
 
-    /// Notes that a prover fetches the witness. If the run goes on, the life says so when it ends.
-    pub(super) async fn streams(self: &Arc<Self>) -> Result<(), OperatorError> {
-        self.reached(Step::Streaming { job: self.job }).await
+    /// Notes that a prover fetches the witness of a segment. If the run goes on, the life says so when it ends.
+    pub(super) async fn streams(self: &Arc<Self>, job: Hash) -> Result<(), OperatorError> {
+        self.reached(Step::Streaming { job }).await
     }
 
-    /// Notes that a prover has the whole witness.
+    /// Notes that a prover has the whole witness of a segment, once there is that of the run: all chunks of all segments.
     pub(super) async fn proves(self: &Arc<Self>) -> Result<(), OperatorError> {
-        let chunks: Vec<Hash> = self.chunk_store.chunks().iter().map(|chunk| chunk.hash).collect();
+        if !self.segments.are_whole() {
+            return Ok(());
+        }
+        let chunks = self.segments.all().into_iter().flat_map(|segment| segment.chunk_store.chunks());
+        let chunks: Vec<Hash> = chunks.map(|chunk| chunk.hash).collect();
         self.reached(Step::Proving { witness: witness_hash(&chunks) }).await
     }
 

@@ -355,8 +355,9 @@ impl Run {
         self.events.emit(ShardEnded { shard: self.shard, transactions });
         self.progress.announce();
         self.changes.announce();
-        if self.leases.present().is_some() {
-            self.streams().await?;
+        let leased = self.segments.all().into_iter().find(|segment| segment.leases.present().is_some());
+        if let Some(segment) = leased {
+            self.streams(segment.job).await?;
         }
         Ok(())
     }

@@ -107,7 +107,7 @@ pub(super) async fn claims(operator: &Operator, prover: PeerId, job: Hash) -> Re
 async fn a_prover_holds_as_many_leases_as_its_tier_may_and_is_told_why_it_gets_no_more() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 4).await;
-    let jobs: Vec<Hash> = operator.runs().iter().map(|run| run.job).collect();
+    let jobs: Vec<Hash> = operator.runs().iter().map(|run| run.segments.first().job).collect();
     let refused = "the prover holds 2 leases, and a peer of its tier may hold 2 (SW-OPERATOR-009)";
     for job in &jobs[..2] {
         claims(&operator, NEWCOMER, *job).await.unwrap();
@@ -147,7 +147,7 @@ async fn a_prover_holds_as_many_leases_as_its_tier_may_and_is_told_why_it_gets_n
 async fn a_prover_that_declines_a_job_which_it_still_holds_hands_it_back() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 1).await;
-    let job = operator.runs()[0].job;
+    let job = operator.runs()[0].segments.first().job;
     let cause = || Cause::new("SW-PROVER-011", "this prover takes the job later");
     for (reason, epoch) in [(DeclineReason::Later, 1), (DeclineReason::GivenUp, 3)] {
         assert_eq!(claims(&operator, NEWCOMER, job).await, Ok(epoch));
@@ -156,9 +156,9 @@ async fn a_prover_that_declines_a_job_which_it_still_holds_hands_it_back() {
         assert_eq!(claims(&operator, WORKER, job).await, Ok(epoch + 1));
         // Who doesn't hold it hands nothing back.
         operator.declined(NEWCOMER, job, reason, cause()).await.unwrap();
-        assert!(operator.runs()[0].leases.is_at_work(WORKER));
+        assert!(operator.runs()[0].segments.first().leases.is_at_work(WORKER));
         operator.declined(WORKER, job, DeclineReason::Later, cause()).await.unwrap();
-        operator.runs()[0].leases.named_by(NEWCOMER);
+        operator.runs()[0].segments.first().leases.named_by(NEWCOMER);
     }
 }
 
@@ -166,7 +166,7 @@ async fn a_prover_that_declines_a_job_which_it_still_holds_hands_it_back() {
 async fn of_claims_at_one_time_a_job_goes_to_one_prover_and_a_prover_gets_no_more_than_its_quota() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 4).await;
-    let jobs: Vec<Hash> = operator.runs().iter().map(|run| run.job).collect();
+    let jobs: Vec<Hash> = operator.runs().iter().map(|run| run.segments.first().job).collect();
     let claim = |prover, job| {
         let operator = operator.clone();
         tokio::spawn(async move { claims(&operator, prover, job).await })
@@ -204,7 +204,7 @@ fn ended(operator: &Operator, shard: usize) {
         ended: true,
         updates: vec![],
     };
-    run.chunk_store.end(Executed { chunks: vec![], steps: 2, output, execute_ms: 1 });
+    run.segments.first().chunk_store.end(Executed { chunks: vec![], steps: 2, output, execute_ms: 1 });
     operator.changes.announce();
 }
 
@@ -212,7 +212,7 @@ fn ended(operator: &Operator, shard: usize) {
 async fn jobs_are_offered_by_what_is_ready_to_be_proven() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 3).await;
-    let jobs: Vec<Hash> = operator.runs().iter().map(|run| run.job).collect();
+    let jobs: Vec<Hash> = operator.runs().iter().map(|run| run.segments.first().job).collect();
     let named = [ResumableJob { job: jobs[1], have: 3 }];
     let offered = async |named: &[ResumableJob]| operator.offer(WORKER, named).await.unwrap();
     assert_eq!(offered(&named).await.job, jobs[1], "one that it has begun, while all runs go on");
@@ -242,7 +242,7 @@ async fn jobs_are_offered_by_what_is_ready_to_be_proven() {
 async fn useful_provers_come_first_and_newcomers_come_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 1).await;
-    let job = operator.runs()[0].job;
+    let job = operator.runs()[0].segments.first().job;
     worked(&operator, WORKER, 4);
 
     // Alone a newcomer waits for nobody.

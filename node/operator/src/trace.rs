@@ -4,8 +4,8 @@ use super::{
     Operator,
     error::OperatorError,
     events::{ChunkServed, ClaimRefused, JobAbandoned, JobDeclined, JobLeased, JobProven, JobTakenBack},
+    job::Job,
     lease::Asker,
-    run::Run,
     waiting::{GIVES_WAY, LOOK_AGAIN_SOON},
 };
 use shardwire_model::{Cause, Coded as _, Hash, PeerId};
@@ -18,14 +18,14 @@ use shardwire_protocols::{
 };
 use shardwire_reputation::{AddressRange, Tier};
 use shardwire_transport::Protocol as _;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio::time::{sleep, timeout, timeout_at};
 
 /// How often it is looked whether a job is free by the passing of time alone, for a prover that waits.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Operator {
-    fn leased(&self, job: Hash) -> Result<Arc<Run>, Failure> {
+    fn leased(&self, job: Hash) -> Result<Job, Failure> {
         Ok(self.job(job).ok_or(OperatorError::NoJob)?)
     }
 
@@ -33,29 +33,30 @@ impl Operator {
     /// others. While it is patient it gives way, to better provers that ask and if it holds all the leases that it may. One that it holds it is offered
     /// only if it names it: it asks for another one then.
     fn free(&self, prover: PeerId, resumable: &[ResumableJob], patient: bool) -> Option<JobOffer> {
-        let runs = self.runs();
-        let named = |run: &Run| resumable.iter().any(|it| it.job == run.job);
+        let all = self.jobs();
+        let named = |job: &Job| resumable.iter().any(|it| it.job == job.segment.job);
         let tier_of = |peer| self.host.peers.standing(peer).tier();
         let tier = tier_of(prover);
         let network = self.network(prover, tier);
-        let is_free = |other, has_begun, run: &Run| {
+        let is_free = |other, has_begun, job: &Job| {
             let network = network.filter(|_| other == prover);
-            run.leases.is_free(Asker { prover: other, tier: tier_of(other), has_begun, network }, run.work(), tier_of)
+            let asker = Asker { prover: other, tier: tier_of(other), has_begun, network };
+            job.segment.leases.is_free(asker, job.work(), tier_of)
         };
-        let may_have = |other, run: &Run| {
-            let has_begun = other == prover && named(run);
-            is_free(other, has_begun, run) && self.leases_left(other, &runs, run.job).is_ok()
+        let may_have = |other, job: &Job| {
+            let has_begun = other == prover && named(job);
+            is_free(other, has_begun, job) && self.leases_left(other, &all, job.segment.job).is_ok()
         };
-        let better = |run: &Run| self.waiting.better(tier, |other| other != prover && may_have(other, run));
-        let yields = |run: &Run| patient && (!may_have(prover, run) || better(run));
-        let at_it = |run: &Run| run.leases.is_at_work(prover) && !named(run);
-        let free = |run: &Run| run.is_provable() && is_free(prover, named(run), run) && !at_it(run) && !yields(run);
+        let better = |job: &Job| self.waiting.better(tier, |other| other != prover && may_have(other, job));
+        let yields = |job: &Job| patient && (!may_have(prover, job) || better(job));
+        let at_it = |job: &Job| job.segment.leases.is_at_work(prover) && !named(job);
+        let free = |job: &Job| job.is_provable() && is_free(prover, named(job), job) && !at_it(job) && !yields(job);
         // A job that it has begun and that is over is offered once more: the claim is then refused, which says why.
-        let over = |run: &Run| named(run) && !run.leases.has_declined(prover);
-        let offered = |run: &&Arc<Run>| run.is_assigned() && if run.is_open() { free(run) } else { over(run) };
-        let mut jobs: Vec<_> = runs.iter().filter(offered).collect();
-        jobs.sort_by_key(|run| (run.is_open() && !run.has_ended(), !named(run)));
-        jobs.first().and_then(|run| run.offer())
+        let over = |job: &Job| named(job) && !job.segment.leases.has_declined(prover);
+        let offered = |job: &&Job| job.run.is_assigned() && if job.run.is_open() { free(job) } else { over(job) };
+        let mut jobs: Vec<_> = all.iter().filter(offered).collect();
+        jobs.sort_by_key(|job| (job.run.is_open() && !job.has_ended(), !named(job)));
+        jobs.first().and_then(|job| job.offer())
     }
 
     /// The network that a prover in tier low comes from: keys cost nothing, networks do. This machine is none: those on it are all of one person.
@@ -68,10 +69,10 @@ impl Operator {
     }
 
     /// Whether the prover may have one more lease, of this job, by the quota of the tier that it is in now.
-    fn leases_left(&self, prover: PeerId, runs: &[Arc<Run>], job: Hash) -> Result<(), OperatorError> {
+    fn leases_left(&self, prover: PeerId, jobs: &[Job], job: Hash) -> Result<(), OperatorError> {
         // A lease of the job that it has already is replaced.
-        let others = runs.iter().filter(|run| run.job != job && run.is_provable());
-        let held = others.filter(|run| run.leases.is_at_work(prover)).count();
+        let others = jobs.iter().filter(|it| it.segment.job != job && it.run.is_provable());
+        let held = others.filter(|it| it.segment.leases.is_at_work(prover)).count();
         let most = self.host.peers.quota(prover, Trace::NAME).map_or(0, |quota| quota.leases);
         if held < most as usize { Ok(()) } else { Err(OperatorError::LeasesHeld { held, most }) }
     }
@@ -92,20 +93,20 @@ impl Operator {
         }
     }
 
-    async fn grant(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
+    async fn grant(&self, prover: PeerId, id: Hash) -> Result<Grant, Failure> {
         // Of one prover one at a time, so that no two of its claims take its last lease.
         let turn = self.claiming.take(prover).await;
-        let run = self.leased(job)?;
-        if let Some(over) = run.over() {
-            run.leases.declined(prover, DeclineReason::GivenUp, run.work());
+        let job = self.leased(id)?;
+        if let Some(over) = job.run.over() {
+            job.segment.leases.declined(prover, DeclineReason::GivenUp, job.work());
             return Ok(Grant::Refused(over.into()));
         }
         let tier = self.host.peers.standing(prover).tier();
         let asker = Asker { prover, tier, has_begun: true, network: self.network(prover, tier) };
-        let granted = match self.leases_left(prover, &self.runs(), job) {
+        let granted = match self.leases_left(prover, &self.jobs(), id) {
             Ok(()) => {
                 let leases = async move {
-                    let granted = run.lease_to(asker).await;
+                    let granted = job.lease_to(asker).await;
                     drop(turn);
                     granted
                 };
@@ -117,7 +118,7 @@ impl Operator {
             Ok(lease) => Ok(Grant::Leased(lease)),
             Err(refused @ (OperatorError::Leased { .. } | OperatorError::LeasesHeld { .. })) => {
                 let (code, error) = (refused.code(), refused.to_string());
-                self.events.emit(ClaimRefused { job, prover, code, error });
+                self.events.emit(ClaimRefused { job: id, prover, code, error });
                 Ok(Grant::Refused(refused.into()))
             }
             Err(error) => Err(error.into()),
@@ -125,36 +126,39 @@ impl Operator {
     }
 }
 
-impl Run {
+impl Job {
     /// Leases the job to a prover. To be seen through, as the two below.
-    async fn lease_to(self: &Arc<Self>, asker: Asker) -> Result<Lease, OperatorError> {
-        let (job, prover) = (self.job, asker.prover);
-        let (lease, replaced) = self.leases.grant(&self.host, job, asker, self.work()).await?;
+    async fn lease_to(&self, asker: Asker) -> Result<Lease, OperatorError> {
+        let Self { run, segment } = self;
+        let (job, prover) = (segment.job, asker.prover);
+        let (lease, replaced) = segment.leases.grant(&run.host, job, asker, self.work()).await?;
         if let Some(replaced) = replaced {
-            self.events.emit(JobTakenBack { job, prover: replaced });
+            run.events.emit(JobTakenBack { job, prover: replaced });
             // Its pulls that wait are told.
-            self.progress.announce();
+            run.progress.announce();
         }
-        self.events.emit(JobLeased { job, prover, epoch: lease.statement.epoch });
-        self.streams().await?;
+        run.events.emit(JobLeased { job, prover, epoch: lease.statement.epoch });
+        run.streams(job).await?;
         Ok(lease)
     }
 
     /// Takes in that a prover says that it has a proof. That there is one, a settler says.
     async fn claimed(&self, prover: PeerId, epoch: u64, proof: Hash) -> Result<Finished, OperatorError> {
-        if let Err(epoch) = self.leases.claims(&self.host, (prover, epoch), proof, self.work()).await? {
+        let Self { run, segment } = self;
+        if let Err(epoch) = segment.leases.claims(&run.host, (prover, epoch), proof, self.work()).await? {
             return Ok(Finished::Lost { epoch });
         }
-        self.events.emit(JobProven { job: self.job, prover, proof });
-        self.changes.announce();
+        run.events.emit(JobProven { job: segment.job, prover, proof });
+        run.changes.announce();
         Ok(Finished::Acknowledged)
     }
 
     /// Takes the job back from a prover that gives it back.
     async fn given_back(&self, prover: PeerId, epoch: u64) -> Result<(), OperatorError> {
-        if self.leases.end(&self.host, (prover, epoch), self.work()).await? {
-            self.progress.announce();
-            self.changes.announce();
+        let Self { run, segment } = self;
+        if segment.leases.end(&run.host, (prover, epoch), self.work()).await? {
+            run.progress.announce();
+            run.changes.announce();
         }
         Ok(())
     }
@@ -162,9 +166,9 @@ impl Run {
 
 impl Handler for Operator {
     async fn offer(&self, prover: PeerId, resumable: &[ResumableJob]) -> Result<JobOffer, Failure> {
-        let runs = self.runs();
-        for run in runs.iter().filter(|run| run.is_open() && resumable.iter().any(|it| it.job == run.job)) {
-            run.leases.named_by(prover);
+        let named = |job: &Job| job.run.is_open() && resumable.iter().any(|it| it.job == job.segment.job);
+        for job in self.jobs().iter().filter(|job| named(job)) {
+            job.segment.leases.named_by(prover);
         }
         let question = self.waiting.begin(prover, self.host.peers.standing(prover).tier());
         let gives_way = question.since + GIVES_WAY;
@@ -179,29 +183,29 @@ impl Handler for Operator {
         self.grant(prover, job).await
     }
 
-    async fn declined(&self, prover: PeerId, job: Hash, reason: DeclineReason, cause: Cause) -> Result<(), Failure> {
-        self.events.emit(JobDeclined { job, prover, cause: cause.to_string() });
+    async fn declined(&self, prover: PeerId, id: Hash, reason: DeclineReason, cause: Cause) -> Result<(), Failure> {
+        self.events.emit(JobDeclined { job: id, prover, cause: cause.to_string() });
         self.waiting.answered(prover);
-        let run = self.leased(job)?;
-        run.leases.declined(prover, reason, run.work());
+        let job = self.leased(id)?;
+        job.segment.leases.declined(prover, reason, job.work());
         // Its lease may have outlived a session that was lost. What it doesn't go on with, others may have at once.
-        if let Some(epoch) = run.leases.at_work(prover) {
-            self.host.see_through(async move { run.given_back(prover, epoch).await }).await?;
+        if let Some(epoch) = job.segment.leases.at_work(prover) {
+            self.host.see_through(async move { job.given_back(prover, epoch).await }).await?;
         }
         Ok(())
     }
 
-    async fn chunk(&self, prover: PeerId, job: Hash, epoch: u64, index: u32) -> Result<ChunkAnswer, Failure> {
-        let run = self.leased(job)?;
-        let look = || match run.renew(prover, epoch, Some(index)) {
-            Ok(_) => Ok(run.find(index)?.map(Ok)),
+    async fn chunk(&self, prover: PeerId, id: Hash, epoch: u64, index: u32) -> Result<ChunkAnswer, Failure> {
+        let job = self.leased(id)?;
+        let look = || match job.renew(prover, epoch, Some(index)) {
+            Ok(()) => Ok(job.find(index)?.map(Ok)),
             Err(epoch) => Ok::<_, OperatorError>(Some(Err(epoch))),
         };
-        Ok(match run.progress.until(look).await? {
+        Ok(match job.run.progress.until(look).await? {
             Ok(found) => {
-                let answer = run.answer(index, found).await?;
+                let answer = job.answer(index, found).await?;
                 if let ChunkAnswer::Chunk(chunk) = &answer {
-                    self.events.emit(ChunkServed { job, prover, index, bytes: chunk.body.len() as u64 });
+                    self.events.emit(ChunkServed { job: id, prover, index, bytes: chunk.body.len() as u64 });
                 }
                 answer
             }
@@ -210,31 +214,31 @@ impl Handler for Operator {
     }
 
     async fn progress(&self, prover: PeerId, job: Hash, progress: Progress) -> Result<Progressed, Failure> {
-        let run = self.leased(job)?;
-        Ok(match run.renew(prover, progress.epoch, None) {
+        let job = self.leased(job)?;
+        Ok(match job.renew(prover, progress.epoch, None) {
             Ok(()) => {
                 if matches!(progress.stage, ProverStage::Assembling | ProverStage::Proving) {
-                    run.proves().await?;
+                    job.run.proves().await?;
                 }
-                Progressed::Renewed { expires: run.expires(prover) }
+                Progressed::Renewed { expires: job.expires(prover) }
             }
             Err(epoch) => Progressed::Lost { epoch },
         })
     }
 
     async fn finished(&self, prover: PeerId, job: Hash, epoch: u64, proof: Hash) -> Result<Finished, Failure> {
-        let run = self.leased(job)?;
-        if let Err(epoch) = run.renew(prover, epoch, None) {
+        let job = self.leased(job)?;
+        if let Err(epoch) = job.renew(prover, epoch, None) {
             return Ok(Finished::Lost { epoch });
         }
-        Ok(self.host.see_through(async move { run.claimed(prover, epoch, proof).await }).await?)
+        Ok(self.host.see_through(async move { job.claimed(prover, epoch, proof).await }).await?)
     }
 
-    async fn abandoned(&self, prover: PeerId, job: Hash, epoch: u64, cause: Cause) -> Result<(), Failure> {
-        let run = self.leased(job)?;
-        self.events.emit(JobAbandoned { job, prover, cause: cause.to_string() });
-        if run.renew(prover, epoch, None).is_ok() {
-            self.host.see_through(async move { run.given_back(prover, epoch).await }).await?;
+    async fn abandoned(&self, prover: PeerId, id: Hash, epoch: u64, cause: Cause) -> Result<(), Failure> {
+        let job = self.leased(id)?;
+        self.events.emit(JobAbandoned { job: id, prover, cause: cause.to_string() });
+        if job.renew(prover, epoch, None).is_ok() {
+            self.host.see_through(async move { job.given_back(prover, epoch).await }).await?;
         }
         Ok(())
     }

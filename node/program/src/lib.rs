@@ -20,7 +20,7 @@ pub mod rules;
 
 pub use admission::{Acceptance, Admission, Change, Checked};
 pub use execution::{Budget, ExecuteError, Execution};
-pub use program::{Program, Sink};
+pub use program::{Cutter, Program, Sink};
 pub use programs::{Programs, UnknownProgram};
 pub use refusal::{Foreign, Refusal};
 pub use rules::Rules;

@@ -8,6 +8,9 @@ use std::{fmt, io};
 /// Takes each chunk of a witness as soon as it is cut. An error stops the run.
 pub type Sink<'a> = dyn FnMut(Chunk) -> io::Result<()> + 'a;
 
+/// Takes each segment of a run that isn't its last, when it has ended: the chunks that come then are of the next one. An error stops the run.
+pub type Cutter<'a> = dyn FnMut(Execution) -> Result<(), ExecuteError> + 'a;
+
 /// What a shard executes: the rules for what may happen in it, and a run that can be proven. Its hash is in the start data of its
 /// shards, and so in all that is bound to those.
 pub trait Program: Send + Sync + fmt::Debug {
@@ -24,7 +27,7 @@ pub trait Program: Send + Sync + fmt::Debug {
     /// [`ExecuteError::Terms`], [`ExecuteError::Other`] or [`ExecuteError::Unable`] if this program, or this machine, can't execute such a shard.
     fn admission(&self, start: ShardStart, values: &[Felt]) -> Result<Box<dyn Admission>, ExecuteError>;
 
-    /// Runs a shard to its end event, live: `transactions` may block until there is a further one, and ends the run when it ends. What
+    /// Runs a shard to its end event in one segment, live: `transactions` may block until there is a further one, and ends the run when it ends. What
     /// it yields was accepted by this program's [`admission`](Self::admission), in that order.
     ///
     /// # Errors
@@ -38,4 +41,21 @@ pub trait Program: Send + Sync + fmt::Debug {
         transactions: &mut dyn Iterator<Item = Logged>,
         sink: &mut Sink<'_>,
     ) -> Result<Execution, ExecuteError>;
+
+    /// The same in as many segments as it takes for each to be proven by itself. Where it is cut follows from the transactions alone. The last segment is the result. A program that doesn't say
+    /// otherwise cuts nowhere.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute), and what `cut` says.
+    fn execute_in_segments(
+        &self,
+        start: &ShardStart,
+        values: &[Felt],
+        transactions: &mut dyn Iterator<Item = Logged>,
+        cut: &mut Cutter<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Execution, ExecuteError> {
+        let _ = cut;
+        self.execute(start, values, transactions, sink)
+    }
 }

@@ -34,7 +34,7 @@ pub struct Ask {
 
 /// Where an operator has cut a run: the segment has ended, and the run goes on in the next one. A proof of the segment counts if it ends there. Where runs are cut follows from their logs, so an
 /// operator never says two things of one segment; of what it does say the first counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cut {
     /// The shard.
     pub shard: ShardId,

@@ -91,11 +91,15 @@ impl Carried {
     }
 }
 
-/// How many of each a state has.
+/// How much there is in a state that a segment goes on from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Size {
-    pub(crate) slots: u64,
-    pub(crate) nonces: u64,
-    pub(crate) slacks: u64,
-    pub(crate) chains: u64,
+pub struct Size {
+    /// Slots with another value than before the run.
+    pub slots: u64,
+    /// Accounts that sent a transaction.
+    pub nonces: u64,
+    /// Contracts whose escrows hold less.
+    pub slacks: u64,
+    /// Session keys that made calls.
+    pub chains: u64,
 }

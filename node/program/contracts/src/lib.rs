@@ -42,7 +42,7 @@ mod syscalls;
 mod tests;
 pub mod tree;
 
-pub use carried::Carried;
+pub use carried::{Carried, Size};
 pub use class::{Class, ClassError};
 pub use compiled::{COMPILED, data, gas, hash};
 pub use replay::{Replay, ReplayError, Segment, replay, replay_counted, replay_segment};
@@ -50,4 +50,4 @@ pub use shardwire_model::{
     Reads,
     contracts::{self as start, Start, StartError},
 };
-pub use spent::Spent;
+pub use spent::{Opening, Spent};

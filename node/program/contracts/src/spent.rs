@@ -1,7 +1,7 @@
 //! What a replay has cost its prover so far: counted before each transaction, when the one before it has run.
 
 use crate::{
-    Carried, Class,
+    Carried, Class, Size,
     cells::{Ids, custom, felt},
     cost::{Closing, Code, Cost, opening, unused_class},
     hints::Hints,
@@ -39,34 +39,66 @@ impl Spent {
     /// The most that is spent before the first transaction of a shard with these classes, in the start data's order.
     #[must_use]
     pub fn before(start: &Start, classes: &[Class]) -> Self {
-        Self::before_segment(start, classes, None)
+        Opening::of(start, classes).before(Size::default())
     }
 
     /// The same before the first transaction of a segment that goes on from this state.
     #[must_use]
     pub fn before_segment(start: &Start, classes: &[Class], from: Option<&Carried>) -> Self {
         let size = from.map(Carried::size).unwrap_or_default();
-        let (contracts, entries) = (start.contracts.len() as u64, start.entries.len() as u64);
-        let settled = start.settled().count() as u64;
-        let mut closing = Closing {
+        Self { transactions: from.map_or(0, |from| from.count), ..Opening::of(start, classes).before(size) }
+    }
+}
+
+/// What begins each segment of a shard, whatever it goes on from.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    felts: u64,
+    contracts: u64,
+    entries: u64,
+    settled: u64,
+    classes: Cost,
+    unused: Vec<Code>,
+}
+
+impl Opening {
+    /// Of a shard with these classes, in the start data's order.
+    #[must_use]
+    pub fn of(start: &Start, classes: &[Class]) -> Self {
+        let mut opening = Self {
+            felts: start.to_felts().len() as u64,
+            contracts: start.contracts.len() as u64,
+            entries: start.entries.len() as u64,
+            settled: start.settled().count() as u64,
+            classes: Cost::ZERO,
+            unused: Vec::with_capacity(classes.len()),
+        };
+        for class in classes {
+            let (at_once, pieces) = code(class);
+            opening.classes += at_once;
+            opening.unused.push(pieces.into_iter().fold(Code::default(), Code::add));
+        }
+        opening
+    }
+
+    /// The most that is spent before the first transaction of a segment that goes on from a state with so much in it, or less.
+    #[must_use]
+    pub fn before(&self, from: Size) -> Spent {
+        let Self { felts, contracts, entries, settled, classes, .. } = *self;
+        let closing = Closing {
             contracts,
             settled,
             visits: contracts,
-            accesses: entries + size.slots,
-            slots: entries + size.slots,
-            nonces: (size.nonces, size.nonces),
-            slacks: (size.slacks, size.slacks),
-            chains: (size.chains, size.chains),
+            accesses: entries + from.slots,
+            slots: entries + from.slots,
+            nonces: (from.nonces, from.nonces),
+            slacks: (from.slacks, from.slacks),
+            chains: (from.chains, from.chains),
+            classes,
             ..Closing::default()
         };
-        let mut unused = Vec::with_capacity(classes.len());
-        for class in classes {
-            let (at_once, pieces) = code(class);
-            closing.classes += at_once;
-            unused.push(pieces.into_iter().fold(Code::default(), Code::add));
-        }
-        let begins = opening(start.to_felts().len() as u64, contracts, entries, size);
-        Self { transactions: from.map_or(0, |from| from.count), cost: begins + closing.cost(), unused }
+        let begins = opening(felts, contracts, entries, from);
+        Spent { transactions: 0, cost: begins + closing.cost(), unused: self.unused.clone() }
     }
 }
 

@@ -119,7 +119,9 @@ impl Admission for ContractsAdmission {
     }
 
     fn affords(&self, change: &Change) -> Result<(), Refusal> {
-        change.inside::<native::Change>().map_or(Ok(()), |change| self.budget.affords(change).map_err(refused))
+        change
+            .inside::<native::Change>()
+            .map_or(Ok(()), |change| self.budget.affords(&self.native, change).map_err(refused))
     }
 
     fn budget(&self) -> Option<Budget> {

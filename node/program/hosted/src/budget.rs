@@ -1,19 +1,22 @@
-//! How much of what one proof can take a shard has used, and whether a transaction still fits.
+//! How much of what one proof can take the segment that a shard is in has used, and whether a transaction still fits.
+//!
+//! Where it doesn't fit any more, the run is cut before it ([`Segments`](crate::Segments)), and it begins the next segment. So what is asked of a transaction is whether it fits the segment
+//! that is executed, or else whether there is another one and it fits that as its first, whatever state that goes on from. A shard that has written to very many slots, or is in its last segment, takes only what fits where it is.
 //!
 //! The replay counts, exactly, and is behind what enters. So a transaction is held against what is replayed, and a bound for each that isn't yet, itself included
 //! (`shardwire_contracts::cost`). If that fits, it fits. If it doesn't and something isn't replayed yet, nothing is said ([`Refusal::Behind`]): who asks waits for the replay. Only with all before it replayed is
-//! it refused, so what is refused follows from the log alone: a restarted operator, which replays its log, says the same.
+//! it refused, so what is refused follows from the log alone: a restarted operator, which replays its log, says the same. What fits the next segment as its first waits for no replay.
 //!
 //! What is in the log isn't asked again. [`END`] is left to the transaction that ends the shard.
 //!
 //! Bounds: as many transactions aren't replayed as an operator has room for on their way and before its execution; a [`Meter`] for each shard that is open.
 
 use shardwire_contracts::{
-    Spent,
-    cost::{Cost, END},
+    Opening, Size, Spent,
+    cost::{Cost, END, PROVER_BYTES, Work},
 };
-use shardwire_model::ShardId;
-use shardwire_native::{Change, Refusal};
+use shardwire_model::{MAX_SEGMENTS, ShardId};
+use shardwire_native::{Change, Native, Refusal};
 use shardwire_program::Budget;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -22,21 +25,28 @@ use std::{
 
 /// What the replay of a shard has counted.
 #[derive(Debug, Default)]
-pub(crate) struct Meter(Mutex<Spent>);
+pub(crate) struct Meter(Mutex<Counted>);
+
+/// In which segment it is, and what that has cost.
+#[derive(Clone, Debug, Default)]
+struct Counted {
+    segment: u32,
+    spent: Spent,
+}
 
 impl Meter {
-    /// Takes in what a replay tells. One that begins again tells what is known.
-    pub(crate) fn take(&self, spent: Spent) {
+    /// Takes in what a replay tells of a segment. One that begins again tells what is known.
+    pub(crate) fn take(&self, segment: u32, spent: Spent) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if spent.transactions > known.transactions || known.cost == Cost::ZERO {
-            *known = spent;
+        if (segment, spent.transactions) > (known.segment, known.spent.transactions) || known.spent.cost == Cost::ZERO {
+            *known = Counted { segment, spent };
         }
     }
 
     /// What it has counted; nothing before it has begun.
-    fn spent(&self) -> Option<Spent> {
+    fn counted(&self) -> Option<Counted> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (known.cost != Cost::ZERO).then(|| known.clone())
+        (known.spent.cost != Cost::ZERO).then(|| known.clone())
     }
 }
 
@@ -58,11 +68,33 @@ impl Meters {
     }
 }
 
+/// What provers take: how much of their memory a proof, and how many segments a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a prover's memory that one proof may take.
+    pub proof_bytes: u64,
+    /// Most segments of a run, at least one and at most [`MAX_SEGMENTS`].
+    pub segments: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { proof_bytes: PROVER_BYTES, segments: MAX_SEGMENTS }
+    }
+}
+
+impl Limits {
+    /// Whether there may be a segment after this one.
+    pub(crate) fn have_another(self, segment: u32) -> bool {
+        segment < self.segments.min(MAX_SEGMENTS).saturating_sub(1)
+    }
+}
+
 /// A transaction that wasn't replayed when it was applied.
 #[derive(Clone, Debug)]
 struct Ahead {
     index: u32,
-    bound: Cost,
+    work: Work,
     classes: Arc<[usize]>,
 }
 
@@ -77,79 +109,101 @@ fn code(places: impl IntoIterator<Item = usize>, spent: &Spent) -> Cost {
     code.fold(Cost::ZERO, |sum, code| sum + code.cost())
 }
 
+/// A transaction's work in the first segment of a run or in a later one.
+fn work(work: &Work, is_later: bool) -> Cost {
+    if is_later { work.in_later_segment().bound() } else { work.bound() }
+}
+
 /// The most that a proof takes of what was counted and this transaction after it, and can be ended then.
-pub(crate) fn bytes_with(spent: &Spent, change: &Change, is_later_segment: bool) -> u64 {
-    let work = if is_later_segment { change.work().in_later_segment() } else { *change.work() };
-    (spent.cost + work.bound() + reserve(change) + code(change.classes().iter().copied(), spent)).bytes()
+pub(crate) fn bytes_with(spent: &Spent, change: &Change, is_later: bool) -> u64 {
+    let own = work(change.work(), is_later);
+    (spent.cost + own + reserve(change) + code(change.classes().iter().copied(), spent)).bytes()
+}
+
+/// The most that a segment may go on from, of a shard that is in this state.
+fn handed_on(native: &Native) -> Size {
+    let (slots, chains) = native.written();
+    let start = native.start();
+    let of = |count: usize| count as u64;
+    Size { slots: of(slots), nonces: of(start.accounts.len()), slacks: of(start.contracts.len()), chains: of(chains) }
 }
 
 /// The budget of a shard, as far as its admission is.
 #[derive(Clone, Debug)]
 pub(crate) struct ShardBudget {
     meter: Arc<Meter>,
-    most: u64,
+    limits: Limits,
+    opening: Arc<Opening>,
     /// What is counted before the replay has begun.
-    opening: Spent,
+    begun: Spent,
     ahead: VecDeque<Ahead>,
     accepted: u32,
 }
 
 impl ShardBudget {
-    /// Of a shard before its first transaction, of which a proof may take so many bytes. Before the replay has begun, this much counts.
-    pub(crate) fn new(opening: Spent, meter: Arc<Meter>, most: u64) -> Self {
-        Self { meter, most, opening, ahead: VecDeque::new(), accepted: 0 }
+    /// Of a shard before its first transaction. Before the replay has begun, what opens it counts.
+    pub(crate) fn new(opening: Opening, meter: Arc<Meter>, limits: Limits) -> Self {
+        let begun = opening.before(Size::default());
+        Self { meter, limits, opening: Arc::new(opening), begun, ahead: VecDeque::new(), accepted: 0 }
     }
 
-    /// What is replayed, what all before this moment cost at most, and those of them that aren't replayed.
-    fn so_far(&self) -> (Spent, Cost, impl Iterator<Item = &Ahead>) {
-        let spent = self.meter.spent().unwrap_or_else(|| self.opening.clone());
-        let replayed = spent.transactions;
+    /// What is replayed of the segment, what all before this moment cost at most if it goes on, and those of them that aren't replayed.
+    fn so_far(&self) -> (Counted, Cost, impl Iterator<Item = &Ahead> + Clone) {
+        let counted = self.meter.counted().unwrap_or_else(|| Counted { segment: 0, spent: self.begun.clone() });
+        let (replayed, is_later) = (counted.spent.transactions, counted.segment > 0);
         let ahead = self.ahead.iter().filter(move |it| it.index >= replayed);
-        let bounds = ahead.clone().fold(Cost::ZERO, |sum, it| sum + it.bound);
-        (spent.clone(), spent.cost + bounds, ahead)
+        let bounds = ahead.clone().fold(Cost::ZERO, |sum, it| sum + work(&it.work, is_later));
+        let all = counted.spent.cost + bounds;
+        (counted, all, ahead)
     }
 
-    /// Whether one proof can take the shard with this transaction.
+    /// Whether proofs can take the shard, which is in this state, with this transaction.
     ///
     /// # Errors
-    /// [`Refusal::TooCostly`] if it couldn't even alone, [`Refusal::OverBudget`] if it can't, [`Refusal::Behind`] if that isn't known yet.
-    pub(crate) fn affords(&self, change: &Change) -> Result<(), Refusal> {
-        let (spent, so_far, ahead) = self.so_far();
-        let (bound, own) = (change.work().bound(), change.classes().iter().copied());
-        let reserve = reserve(change);
-        let most = self.most;
-        let alone = bytes_with(&self.opening, change, false);
+    /// [`Refusal::TooCostly`] if none could take it even alone, [`Refusal::OverBudget`] if it fits neither the segment nor another one, [`Refusal::Behind`] if that isn't known yet.
+    pub(crate) fn affords(&self, native: &Native, change: &Change) -> Result<(), Refusal> {
+        let (Counted { segment, spent }, so_far, ahead) = self.so_far();
+        let most = self.limits.proof_bytes;
+        let alone = bytes_with(&self.begun, change, false);
         if alone > most {
             return Err(Refusal::TooCostly { bytes: alone, most });
         }
+        let waiting = u32::try_from(ahead.clone().count()).unwrap_or(u32::MAX);
+        let own = change.classes().iter().copied();
         let called: BTreeSet<usize> = ahead.flat_map(|it| it.classes.iter().copied()).chain(own).collect();
-        let bytes = (so_far + bound + reserve + code(called, &spent)).bytes();
+        let bound = work(change.work(), segment > 0);
+        let bytes = (so_far + bound + reserve(change) + code(called, &spent)).bytes();
         if bytes <= most {
-            Ok(())
-        } else if spent.transactions < self.accepted {
-            Err(Refusal::Behind { replayed: spent.transactions, accepted: self.accepted })
-        } else {
-            Err(Refusal::OverBudget { bytes, most })
+            return Ok(());
+        }
+        // Each of those that wait may begin a segment.
+        let has_another = self.limits.have_another(segment.saturating_add(waiting));
+        if has_another && bytes_with(&self.opening.before(handed_on(native)), change, true) <= most {
+            return Ok(());
+        }
+        match spent.transactions < self.accepted {
+            true => Err(Refusal::Behind { replayed: spent.transactions, accepted: self.accepted }),
+            false => Err(Refusal::OverBudget { bytes, most }),
         }
     }
 
     /// Takes in a transaction that has its place.
     pub(crate) fn apply(&mut self, change: &Change) {
-        let replayed = self.meter.spent().map_or(0, |spent| spent.transactions);
+        let replayed = self.meter.counted().map_or(0, |counted| counted.spent.transactions);
         while self.ahead.front().is_some_and(|it| it.index < replayed) {
             self.ahead.pop_front();
         }
         let index = change.receipt().index;
         self.accepted = index + 1;
         if index >= replayed {
-            self.ahead.push_back(Ahead { index, bound: change.work().bound(), classes: change.classes().clone() });
+            self.ahead.push_back(Ahead { index, work: *change.work(), classes: change.classes().clone() });
         }
     }
 
-    /// How much is used; of a shard that has ended only what was counted.
+    /// How much of the segment's proof is used; of a shard that has ended only what was counted.
     pub(crate) fn used(&self, ended: bool) -> Option<Budget> {
-        let (spent, so_far, _) = self.so_far();
+        let (Counted { spent, .. }, so_far, _) = self.so_far();
         let is_known = !ended || spent.transactions == self.accepted;
-        is_known.then(|| Budget { used_bytes: so_far.bytes(), most_bytes: self.most })
+        is_known.then(|| Budget { used_bytes: so_far.bytes(), most_bytes: self.limits.proof_bytes })
     }
 }

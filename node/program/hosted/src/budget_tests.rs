@@ -1,7 +1,7 @@
 //! What one proof can take: counted by the replay, held against what enters.
 
 use crate::{
-    Contracts,
+    Contracts, Limits,
     dungeon::{self, ANNA, BEGINS, BERT, GOLD, WORLD},
 };
 use shardwire_contracts::cost::{Cost, END};
@@ -14,9 +14,14 @@ use std::{
     thread,
 };
 
-fn program(budget_bytes: u64) -> Contracts {
+/// One whose runs have one segment, of which a proof may take so many bytes.
+fn program(proof_bytes: u64) -> Contracts {
+    program_of(proof_bytes, 1)
+}
+
+fn program_of(proof_bytes: u64, segments: u32) -> Contracts {
     static GROUNDS: LazyLock<Arc<crate::Grounds>> = LazyLock::new(|| Arc::new(dungeon::geneses().into()));
-    Contracts::with_budget(GROUNDS.clone(), budget_bytes)
+    Contracts::with_limits(GROUNDS.clone(), Limits { proof_bytes, segments })
 }
 
 /// An operator's two halves: what enters, and the replay behind it.
@@ -26,7 +31,8 @@ struct Operator {
     log: Vec<Logged>,
     feed: mpsc::Sender<Logged>,
     asked: mpsc::Receiver<()>,
-    replay: thread::JoinHandle<Result<Execution, ExecuteError>>,
+    /// The segments.
+    replay: thread::JoinHandle<Result<Vec<Execution>, ExecuteError>>,
 }
 
 impl Operator {
@@ -43,7 +49,14 @@ impl Operator {
                     asks.send(()).ok()?;
                     fed.recv().ok()
                 });
-                program.execute(&start, &values, &mut next, &mut |_| Ok(()))
+                let mut segments = Vec::new();
+                let mut cut = |segment| {
+                    segments.push(segment);
+                    Ok(())
+                };
+                let last = program.execute_in_segments(&start, &values, &mut next, &mut cut, &mut |_| Ok(()))?;
+                segments.push(last);
+                Ok(segments)
             })
         };
         asked.recv().unwrap();
@@ -117,11 +130,11 @@ fn a_shard_takes_what_one_proof_can_and_can_be_ended_then() {
         (
             "SW-NATIVE-130",
             format!(
-                "with this transaction the shard's proof would take {} MB of its prover's memory, and {} MB are allowed",
+                "with this transaction the proof of the shard's last segment would take {} MB of its prover's memory, and {} MB are allowed",
                 bytes / 1_000_000,
                 most / 1_000_000
             ),
-            "End the shard and start another one; `shardwire shard status` shows how much of its budget is used."
+            "End the shard and start another one; `shardwire shard status` shows how much of the budget of its segment is used."
                 .into()
         )
     );
@@ -136,10 +149,54 @@ fn a_shard_takes_what_one_proof_can_and_can_be_ended_then() {
     // The end has room of its own, and what is proven is within the budget.
     let finish = dungeon::invoke(&again.start, ANNA, again.log.len() as u64, WORLD, "finish", &[]);
     again.submit(finish.into()).unwrap();
-    let run = again.replay.join().unwrap().unwrap();
+    let [run] = &again.replay.join().unwrap().unwrap()[..] else { panic!("it is one segment") };
     assert_eq!(run.output.count as usize, again.log.len());
     let used = again.admission.budget().unwrap().used_bytes;
     assert!((begun..=most).contains(&used), "{used}");
+}
+
+/// Where there is another segment, what doesn't fit one is the first of the next, and nobody waits for the replay to know that.
+#[test]
+fn what_does_not_fit_a_segment_begins_the_next_one_and_the_last_one_takes_what_it_can() {
+    let begun = Operator::with(&program(u64::MAX), Vec::new()).used();
+    let most = begun + END.bytes() - Cost::ZERO.bytes() + 700_000_000;
+    let in_one = {
+        let mut operator = Operator::with(&program(most), Vec::new());
+        while operator.submit(operator.train(operator.log.len() as u64)).is_ok() {}
+        operator.log.len()
+    };
+    let mut operator = Operator::with(&program_of(most, 3), Vec::new());
+    let mut ahead = operator.admission.fork();
+    for nonce in 0..=in_one as u64 {
+        let Checked::New(change) = ahead.check(&operator.train(nonce), BEGINS).unwrap() else { panic!("it is new") };
+        match ahead.affords(&change) {
+            Ok(()) => ahead.apply(change),
+            // Each that waits may begin a segment, so with more than there are segments that has to be known.
+            Err(refusal) => {
+                assert!(matches!(refusal, Refusal::Later(_)) && nonce > 1, "{refusal:?} at {nonce}");
+                break;
+            }
+        }
+    }
+    let refusal = loop {
+        match operator.submit(operator.train(operator.log.len() as u64)) {
+            Ok(()) => assert!(operator.used() <= most),
+            Err(refusal) => break refusal,
+        }
+    };
+    assert!(matches!(native(&refusal), Native::OverBudget { .. }), "{refusal}");
+    let taken = operator.log.len();
+    assert!((2 * in_one..=3 * in_one).contains(&taken), "{taken} in three, {in_one} in one");
+
+    let mut again = Operator::with(&program_of(most, 3), operator.log.clone());
+    let next = again.train(again.log.len() as u64);
+    assert_eq!(native(&again.submit(next).unwrap_err()), native(&refusal), "it says the same");
+    let finish = dungeon::invoke(&again.start, ANNA, again.log.len() as u64, WORLD, "finish", &[]);
+    again.submit(finish.into()).unwrap();
+    let segments = again.replay.join().unwrap().unwrap();
+    let ends: Vec<_> = segments.iter().map(|it| (it.output.segment, it.output.ended)).collect();
+    assert_eq!(ends, [(0, false), (1, false), (2, true)]);
+    assert_eq!(segments.iter().map(|it| it.output.count).sum::<u32>() as usize, taken + 1);
 }
 
 #[test]
@@ -223,7 +280,7 @@ fn session_calls_and_failures_are_counted_as_they_are_replayed() {
     }
     // The first of a key pays for its signature, which is the only one; equal hashes are made once.
     assert!(grown[0] > grown[1] && grown[1].abs_diff(grown[2]) < 1_000_000, "{grown:?}");
-    let run = operator.replay.join().unwrap().unwrap();
+    let [run] = &operator.replay.join().unwrap().unwrap()[..] else { panic!("it is one segment") };
     assert_eq!((run.output.count, run.output.ended), (7, true));
     assert_ne!(previous, Felt::ZERO);
 }

@@ -6,13 +6,13 @@
 //!
 //! The first segment begins from the shard's ground and World, each other one from what the one before [handed on](Carried). What each has read is of before the run.
 //!
-//! Today operators don't cut: a transaction that would go over is refused before it is logged. What is here is what they would run.
+//! The last segment that a run may have isn't cut: what would go over there is refused before it is logged.
 //!
 //! Bounds: those of a run, and one transaction that waits for the next segment.
 
 use crate::{
     admission::checked,
-    budget::bytes_with,
+    budget::{Limits, bytes_with},
     program::{First, cannot, classes, run_error},
 };
 use shardwire_contracts::{Carried, Class, ReplayError, Segment, Spent, replay_segment};
@@ -38,8 +38,9 @@ pub struct Segments<'a> {
     native: Native,
     classes: Vec<Class>,
     transactions: &'a mut dyn Iterator<Item = Logged>,
-    /// Bytes of a prover's memory that one proof may take.
-    most: u64,
+    limits: Limits,
+    /// The number of the next one.
+    number: u32,
     /// What was taken and is of the next segment.
     pending: Option<Change>,
     /// What the next segment goes on from; nothing before the first.
@@ -55,18 +56,24 @@ impl std::fmt::Debug for Segments<'_> {
 }
 
 impl<'a> Segments<'a> {
-    /// Those of a shard before its first transaction, of which one proof may take so many bytes. `transactions` may block.
+    /// Those of a shard before its first transaction, for provers that take so much. `transactions` may block.
     ///
     /// # Errors
     /// [`ExecuteError::Unable`] if this machine can't read its classes, [`ExecuteError::Vm`] if they are gone.
     pub fn of(
         native: Native,
-        most: u64,
+        limits: Limits,
         transactions: &'a mut dyn Iterator<Item = Logged>,
     ) -> Result<Self, ExecuteError> {
         let classes = classes(&native)?;
         let (begun, pending, from) = (native.clone(), None, None);
-        Ok(Self { begun, native, classes, transactions, most, pending, from, taken: 0, is_over: false })
+        Ok(Self { begun, native, classes, transactions, limits, number: 0, pending, from, taken: 0, is_over: false })
+    }
+
+    /// The number of the next segment, from 0.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        self.number
     }
 
     /// The next segment, replayed to where it is cut or to the end event; none after that, nor after an error. `told` is what it has cost before each transaction, `sink` gets the chunks of its witness.
@@ -82,7 +89,8 @@ impl<'a> Segments<'a> {
         if mem::replace(&mut self.is_over, true) {
             return Ok(None);
         }
-        let Self { begun, native, classes, transactions, most, pending, from, taken, .. } = self;
+        let Self { begun, native, classes, transactions, pending, from, taken, .. } = self;
+        let (most, may_cut) = (self.limits.proof_bytes, self.limits.have_another(self.number));
         let first = First::of(begun);
         let (is_cut, spent, mut stopped) = (Cell::new(false), RefCell::new(None::<Spent>), None);
         let (is_later, mut has_begun) = (from.is_some(), false);
@@ -108,8 +116,8 @@ impl<'a> Segments<'a> {
                     }
                 }
             };
-            let fits = spent.borrow().as_ref().is_none_or(|spent| bytes_with(spent, &change, is_later) <= *most);
-            if has_begun && !fits {
+            let fits = spent.borrow().as_ref().is_none_or(|spent| bytes_with(spent, &change, is_later) <= most);
+            if has_begun && may_cut && !fits {
                 *pending = Some(change);
                 is_cut.set(true);
                 return None;
@@ -137,6 +145,7 @@ impl<'a> Segments<'a> {
         }
         self.is_over = run.output.ended;
         self.from = run.carried;
+        self.number += 1;
         Ok(Some(Execution { output: run.output, reads, steps: run.steps, manifest: run.manifest }))
     }
 

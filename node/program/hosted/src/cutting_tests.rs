@@ -52,7 +52,9 @@ impl Shard {
     fn segments(&self, most: u64, transactions: usize) -> (Vec<(Execution, Cost)>, Option<ExecuteError>) {
         let native = self.program.open(&self.start, &self.values).unwrap();
         let mut log = self.log[..transactions].iter().cloned();
-        let mut segments = crate::Segments::of(native, most, &mut log).unwrap();
+        let mut segments =
+            crate::Segments::of(native, crate::Limits { proof_bytes: most, ..crate::Limits::default() }, &mut log)
+                .unwrap();
         let mut all = Vec::new();
         loop {
             let mut cost = Cost::ZERO;

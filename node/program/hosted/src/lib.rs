@@ -6,8 +6,7 @@
 //! is played. Both begin from the state that the start data names, one of the node's [`Grounds`]: a genesis by its content hash, one of its [`Geneses`], or a network at a
 //! block, which one of its [`Networks`] reads.
 //!
-//! The replay counts what a proof will cost its prover. What one proof couldn't take any more is refused before it is logged (`budget`).
-//! [`Segments`] executes a run in several parts, each of which one proof takes; operators don't yet.
+//! The replay counts what a proof will cost its prover. [`Segments`] executes a run in as many parts as it takes for one proof each; what no part could take is refused before it is logged (`budget`).
 //!
 //! A shard is refused, before anything is accepted for it, if its terms aren't of contracts, its genesis isn't here or isn't what it is called
 //! ([`GenesisFileError`]), the node isn't told where its network is read ([`BeginError`]), the state doesn't have what the start data lists, or if the World's values don't fit it. What can't be read or
@@ -41,6 +40,7 @@ mod tests;
 #[cfg(test)]
 mod vector_tests;
 
+pub use budget::Limits;
 pub use cutting::Segments;
 pub use geneses::{Geneses, GenesisFileError, MAX_GENESES, MAX_KEPT_CLASSES, ReadFile};
 pub use grounds::{BeginError, Grounds};

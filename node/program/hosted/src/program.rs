@@ -3,14 +3,14 @@
 use crate::{
     Grounds, Segments,
     admission::ContractsAdmission,
-    budget::{Meters, ShardBudget},
+    budget::{Limits, Meters, ShardBudget},
     geneses::is_of_this_machine,
     grounds::Found,
 };
-use shardwire_contracts::{Class, ReplayError, Spent, cost::PROVER_BYTES, tree};
+use shardwire_contracts::{Class, Opening, ReplayError, Spent, tree};
 use shardwire_model::{Coded, ContractId, Felt, Key, Logged, ShardStart, StartError, Terms};
 use shardwire_native::{GroundError, Native};
-use shardwire_program::{Admission, ExecuteError, Execution, Program, Sink};
+use shardwire_program::{Admission, Cutter, ExecuteError, Execution, Program, Sink};
 use std::{cell::RefCell, sync::Arc};
 
 const NAME: &str = "contracts";
@@ -20,21 +20,20 @@ const NAME: &str = "contracts";
 pub struct Contracts {
     grounds: Arc<Grounds>,
     meters: Arc<Meters>,
-    /// Bytes of a prover's memory that a proof may take.
-    budget_bytes: u64,
+    limits: Limits,
 }
 
 impl Contracts {
     /// The program, with these states that shards begin from. What is added to them later is found, too.
     #[must_use]
     pub fn new(grounds: Arc<Grounds>) -> Self {
-        Self::with_budget(grounds, PROVER_BYTES)
+        Self::with_limits(grounds, Limits::default())
     }
 
-    /// The same, for provers of which a proof may take so many bytes of memory.
+    /// The same, for provers that take so much.
     #[must_use]
-    pub fn with_budget(grounds: Arc<Grounds>, budget_bytes: u64) -> Self {
-        Self { grounds, meters: Arc::default(), budget_bytes }
+    pub fn with_limits(grounds: Arc<Grounds>, limits: Limits) -> Self {
+        Self { grounds, meters: Arc::default(), limits }
     }
 
     /// A shard before its first transaction. Reads and compiles what it begins from where no other shard has it: call it on a thread that may wait.
@@ -145,8 +144,8 @@ impl Program for Contracts {
 
     fn admission(&self, start: ShardStart, values: &[Felt]) -> Result<Box<dyn Admission>, ExecuteError> {
         let opened = self.begun(&start, values)?;
-        let opening = Spent::before(opened.native.start(), &classes(&opened.native)?);
-        let budget = ShardBudget::new(opening, self.meters.of(start.shard), self.budget_bytes);
+        let opening = Opening::of(opened.native.start(), &classes(&opened.native)?);
+        let budget = ShardBudget::new(opening, self.meters.of(start.shard), self.limits);
         Ok(Box::new(ContractsAdmission::new(start, opened, budget)))
     }
 
@@ -158,7 +157,27 @@ impl Program for Contracts {
         sink: &mut Sink<'_>,
     ) -> Result<Execution, ExecuteError> {
         let meter = self.meters.of(start.shard);
-        execute_from(self.open(start, values)?, transactions, &mut |spent| meter.take(spent), sink)
+        execute_from(self.open(start, values)?, transactions, &mut |spent| meter.take(0, spent), sink)
+    }
+
+    fn execute_in_segments(
+        &self,
+        start: &ShardStart,
+        values: &[Felt],
+        transactions: &mut dyn Iterator<Item = Logged>,
+        cut: &mut Cutter<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Execution, ExecuteError> {
+        let meter = self.meters.of(start.shard);
+        let mut segments = Segments::of(self.open(start, values)?, self.limits, transactions)?;
+        loop {
+            let number = segments.number();
+            let ended = segments.next(&mut |spent| meter.take(number, spent), sink)?.ok_or(ExecuteError::Dry)?;
+            if ended.output.ended {
+                return Ok(ended);
+            }
+            cut(ended)?;
+        }
     }
 }
 
@@ -174,7 +193,8 @@ pub fn execute_from(
     sink: &mut Sink<'_>,
 ) -> Result<Execution, ExecuteError> {
     // Nothing is more than a proof without bounds takes: the first segment is the run.
-    Segments::of(native, u64::MAX, transactions)?.next(told, sink)?.ok_or(ExecuteError::Dry)
+    let limits = Limits { proof_bytes: u64::MAX, segments: 1 };
+    Segments::of(native, limits, transactions)?.next(told, sink)?.ok_or(ExecuteError::Dry)
 }
 
 pub(crate) fn run_error(error: ReplayError) -> ExecuteError {

@@ -339,6 +339,12 @@ impl Native {
         self.touched.count()
     }
 
+    /// Slots that its transactions have written to, those that settle included, and session keys that made calls. What a segment hands on has no more of them.
+    #[must_use]
+    pub fn written(&self) -> (usize, usize) {
+        (self.state.written(), self.chains.len())
+    }
+
     /// Whether the end event is in the log.
     #[must_use]
     pub fn ended(&self) -> bool {

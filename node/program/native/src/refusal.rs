@@ -181,9 +181,9 @@ pub enum Refusal {
         /// How many it may.
         most: usize,
     },
-    /// One proof can't take the shard with this transaction.
+    /// No proof can take the transaction after those before it, and there is no other segment for it.
     #[error(
-        "with this transaction the shard's proof would take {} MB of its prover's memory, and {} MB are allowed", .bytes / 1_000_000, .most / 1_000_000
+        "with this transaction the proof of the shard's last segment would take {} MB of its prover's memory, and {} MB are allowed", .bytes / 1_000_000, .most / 1_000_000
     )]
     OverBudget {
         /// How many bytes it would take.
@@ -324,7 +324,7 @@ impl Coded for Refusal {
                 "Settle the shard and start another one; let contracts keep what belongs together in fewer slots.".into()
             }
             Self::OverBudget { .. } => {
-                "End the shard and start another one; `shardwire shard status` shows how much of its budget is used.".into()
+                "End the shard and start another one; `shardwire shard status` shows how much of the budget of its segment is used.".into()
             }
             Self::TooCostly { .. } => "Make several transactions of it, with fewer calls or shorter loops.".into(),
             Self::Behind { .. } => "Submit the transaction again in a moment.".into(),

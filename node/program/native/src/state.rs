@@ -74,6 +74,11 @@ impl State {
         self.slots.insert(Slot::new(contract, key), value);
     }
 
+    /// Slots that were written to.
+    pub(crate) fn written(&self) -> usize {
+        self.slots.len()
+    }
+
     pub(crate) fn apply(&mut self, diff: &Diff) {
         self.slots.extend(diff.storage.iter().copied());
         self.nonces.insert(diff.account, diff.nonce);
