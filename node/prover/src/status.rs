@@ -9,6 +9,8 @@ use shardwire_store::records::{Figures, KeptCause};
 pub struct JobStatus {
     /// The shard whose run is proven.
     pub shard: ShardId,
+    /// Which segment of the run, from 0.
+    pub segment: u32,
     /// How far the job is.
     pub stage: Stage,
     /// Who leased it.
@@ -37,6 +39,7 @@ fn status(prover: PeerId, known: &Known) -> JobStatus {
     let job = &known.job;
     JobStatus {
         shard: job.start.shard,
+        segment: job.segment,
         stage: known.stage().unwrap_or_default(),
         operator: job.operator,
         prover,

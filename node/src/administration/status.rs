@@ -22,6 +22,7 @@ pub(super) fn of_run(run: RunStatus) -> ShardStatus {
         refused: run.refused,
         budget_used_bytes,
         budget_bytes,
+        segments: run.segments,
         steps,
         chunks,
         witness_bytes_raw: bytes_raw,
@@ -50,6 +51,7 @@ pub(super) fn of_job(job: JobStatus) -> ShardStatus {
     ShardStatus {
         stage: job.stage,
         prover: Some(job.prover),
+        segment: job.segment,
         steps,
         chunks,
         witness_bytes_raw: bytes_raw,

@@ -287,7 +287,7 @@ pub(super) fn list(shards: &[ShardStatus]) -> String {
     columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
 }
 
-/// How much of a prover's memory the proof will take.
+/// How much of a prover's memory the proof of the segment will take.
 fn budget(it: &ShardStatus) -> String {
     let per_cent = u128::from(it.budget_used_bytes) * 100 / u128::from(it.budget_bytes.max(1));
     let [used, most] = [it.budget_used_bytes, it.budget_bytes].map(|bytes| bytes / 1_000_000);
@@ -306,6 +306,9 @@ fn in_full(it: &ShardStatus) -> String {
         ("prover", it.prover.map(|peer| peer.to_string())),
         ("transactions", Some(format!("{} accepted, {} refused", it.transactions, it.refused))),
         ("budget", some(it.budget_bytes > 0, budget(it))),
+        ("segments", some(it.segments > 1, format!("{} so far", it.segments))),
+        ("segment", some(it.segment > 0, it.segment.to_string())),
+        ("proven", some(it.segments_proven > 0, format!("{} segments", it.segments_proven))),
         ("steps", some(it.steps > 0, it.steps.to_string())),
         (
             "witness",

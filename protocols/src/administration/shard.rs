@@ -145,10 +145,16 @@ pub struct ShardStatus {
     pub transactions: u32,
     /// Transactions refused.
     pub refused: u32,
-    /// Bytes of its prover's memory that a proof of the transactions so far takes, if its program counts that.
+    /// Bytes of its prover's memory that a proof of the segment so far takes, if its program counts that.
     pub budget_used_bytes: u64,
-    /// How many of them a proof may take: a transaction that would exceed them is refused.
+    /// How many of them a proof may take: a transaction that would exceed them begins the next segment.
     pub budget_bytes: u64,
+    /// In how many segments its operator has it so far.
+    pub segments: u32,
+    /// Of how many of them its settler has found a proof to hold, as long as it isn't settled.
+    pub segments_proven: u32,
+    /// Which of them a prover's job is, from 0.
+    pub segment: u32,
     /// Steps of the run.
     pub steps: u64,
     /// Chunks of its witness.
@@ -197,6 +203,9 @@ impl ShardStatus {
             refused: 0,
             budget_used_bytes: 0,
             budget_bytes: 0,
+            segments: 0,
+            segments_proven: 0,
+            segment: 0,
             steps: 0,
             chunks: 0,
             witness_bytes_raw: 0,
@@ -237,7 +246,7 @@ pub(super) const REQUEST: u32 = size::TAG + size::START_REQUEST + (size::TAG + s
 
 /// Two ids and two optional hashes with their tags, two enums, numbers, an error.
 const SHARD: u32 = (size::FELT + size::PEER + (size::TAG + size::PEER) + 2 * (size::TAG + size::HASH) + 2 * size::TAG)
-    + 3 * size::U32
+    + 6 * size::U32
     + 12 * size::U64
     + size::U32
     + (size::TAG + size::CAUSE);

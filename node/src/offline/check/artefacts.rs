@@ -12,7 +12,7 @@ use shardwire_model::{
 use shardwire_operator::chunk_is_whole;
 use shardwire_prover::kept_chunk;
 use shardwire_store::{
-    ArtefactError, Artefacts, Disk as _, List, Store, StoreError, SystemDisk,
+    ArtefactError, Artefacts, Disk as _, List, RecordKey as _, Store, StoreError, SystemDisk,
     records::{ASSIGNMENTS, EXECUTIONS, JOBS},
 };
 use std::{
@@ -54,15 +54,18 @@ pub(super) fn chunks(
     let artefacts = Artefacts::new(root.to_owned(), Arc::new(SystemDisk));
     let named = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
     for (shard, _) in store.all(&ASSIGNMENTS)? {
-        let segment = SegmentId::first(shard);
-        let goes_on = lives.get(&Part::of(segment, Role::Operator)).is_some_and(|life| !life.is_over());
-        let Some(executed) = store.get(&EXECUTIONS, &segment)?.filter(|_| goes_on) else { continue };
-        for (stored, index) in executed.chunks.iter().zip(0..) {
-            let whole = chunk_is_whole(&artefacts, segment, index, stored);
-            one(&named(&artefacts.operator_chunk(segment, index)), whole, report);
+        let goes_on = lives.get(&Part::of(SegmentId::first(shard), Role::Operator)).is_some_and(|life| !life.is_over());
+        if !goes_on {
+            continue;
         }
-        let path = artefacts.operator_reads(segment);
-        list(&named(&path), artefacts.list(&path, executed.output.reads), report);
+        for (segment, executed) in store.with_prefix(&EXECUTIONS, &shard.to_bytes())? {
+            for (stored, index) in executed.chunks.iter().zip(0..) {
+                let whole = chunk_is_whole(&artefacts, segment, index, stored);
+                one(&named(&artefacts.operator_chunk(segment, index)), whole, report);
+            }
+            let path = artefacts.operator_reads(segment);
+            list(&named(&path), artefacts.list(&path, executed.output.reads), report);
+        }
     }
     for (id, job) in store.all(&JOBS)? {
         let segment = SegmentId { shard: job.start.shard, segment: job.segment };
