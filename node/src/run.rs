@@ -23,7 +23,7 @@ use rand::RngCore as _;
 use shardwire_api::Metrics;
 use shardwire_fork::Forks;
 use shardwire_host::{Host, Platform, Tasks, clock::NodeClock, disk_health, peers, platform::Work};
-use shardwire_hosted::{Contracts, Networks};
+use shardwire_hosted::{Contracts, Limits, Networks};
 use shardwire_model::{Clock as _, Coded, PeerId, Role};
 use shardwire_operator::{Operator, Watch};
 use shardwire_protocols::{catalogue, handshake::Instance};
@@ -300,7 +300,9 @@ async fn take_up(
         roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).await.map_err(boxed)?);
     }
     if config.has_role(Role::Operator) {
-        let contracts = Contracts::new(grounds);
+        const _: () = assert!(DEFAULT_PROOF_MEMORY_BYTES == Limits::DEFAULT.proof_bytes, "one default");
+        let limits = Limits { proof_bytes: config.operator.proof_memory_bytes, ..Limits::DEFAULT };
+        let contracts = Contracts::with_limits(grounds, limits);
         chains = config.rpc.map(|_| Arc::new(Chains::new(contracts.clone(), host.clock.clone())));
         if let (Some(chains), Some(forks)) = (&chains, &forks) {
             let chains = Arc::downgrade(chains);

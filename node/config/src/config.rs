@@ -38,6 +38,8 @@ pub const DEFAULT_NETWORK: &str = "local";
 pub const DEFAULT_SHARD_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// What a proof may take unless configured: 12 GiB. A shard of 2,000 transactions takes about 4 GiB.
 pub const DEFAULT_WORKER_MEMORY_BYTES: u64 = 12 << 30;
+/// Of how many bytes of its prover's memory an operator makes proofs, if nothing else is said: less than a prover's worker may take by default.
+pub const DEFAULT_PROOF_MEMORY_BYTES: u64 = 9 << 30;
 /// How long a proof may take unless configured: half an hour, some ten times what a full shard takes on two cores.
 pub const DEFAULT_WORKER_DEADLINE: Duration = Duration::from_secs(30 * 60);
 
@@ -60,6 +62,8 @@ pub struct Config {
     pub profile: Profile,
     /// What shards may take, if this node settles.
     pub settler: Settler,
+    /// What it makes of runs, if this node operates.
+    pub operator: Operator,
     /// The prover process, if this node proves.
     pub worker: Worker,
     /// What peers may do, and who is named.
@@ -93,6 +97,13 @@ pub(super) struct Sources {
 pub struct Settler {
     /// How long a shard has until it is aborted, if nothing else was said when it was started.
     pub shard_timeout: Duration,
+}
+
+/// What an operator makes of runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// How many bytes of its prover's memory a proof may take: a run that would take more is cut, and its segments are proven each by itself.
+    pub proof_memory_bytes: u64,
 }
 
 /// The prover process and its limits.

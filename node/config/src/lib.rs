@@ -24,9 +24,9 @@ mod tests;
 mod value;
 
 pub use config::{
-    Config, DEFAULT_NETWORK, DEFAULT_SHARD_TIMEOUT, DEFAULT_WORKER_DEADLINE, DEFAULT_WORKER_MEMORY_BYTES,
-    FolderContents, Log, MAX_ADMINS, MAX_FORK_NODES, MAX_LISTED, MAX_NETWORK_BYTES, MAX_PEERS, MAX_QUOTAS, Reputation,
-    Settler, Warning, Worker,
+    Config, DEFAULT_NETWORK, DEFAULT_PROOF_MEMORY_BYTES, DEFAULT_SHARD_TIMEOUT, DEFAULT_WORKER_DEADLINE,
+    DEFAULT_WORKER_MEMORY_BYTES, FolderContents, Log, MAX_ADMINS, MAX_FORK_NODES, MAX_LISTED, MAX_NETWORK_BYTES,
+    MAX_PEERS, MAX_QUOTAS, Operator, Reputation, Settler, Warning, Worker,
 };
 pub use error::ConfigError;
 pub use origin::Origin;

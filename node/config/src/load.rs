@@ -2,9 +2,9 @@
 
 use super::{
     config::{
-        Config, DEFAULT_NETWORK, DEFAULT_SHARD_TIMEOUT, DEFAULT_WORKER_DEADLINE, DEFAULT_WORKER_MEMORY_BYTES, Log,
-        MAX_ADMINS, MAX_FORK_NODES, MAX_LISTED, MAX_NETWORK_BYTES, MAX_PEERS, MAX_QUOTAS, Reputation, Settler, Sources,
-        Warning, Worker,
+        Config, DEFAULT_NETWORK, DEFAULT_PROOF_MEMORY_BYTES, DEFAULT_SHARD_TIMEOUT, DEFAULT_WORKER_DEADLINE,
+        DEFAULT_WORKER_MEMORY_BYTES, Log, MAX_ADMINS, MAX_FORK_NODES, MAX_LISTED, MAX_NETWORK_BYTES, MAX_PEERS,
+        MAX_QUOTAS, Operator, Reputation, Settler, Sources, Warning, Worker,
     },
     error::ConfigError,
     file,
@@ -91,6 +91,9 @@ fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<Config, Conf
             .limit(Setting::ShardTimeout, MAX_TIMEOUT.as_secs())?
             .map_or(DEFAULT_SHARD_TIMEOUT, Duration::from_secs),
     };
+    let operator = Operator {
+        proof_memory_bytes: values.limit(Setting::ProofMemory, u64::MAX)?.unwrap_or(DEFAULT_PROOF_MEMORY_BYTES),
+    };
     let worker = Worker {
         path: values.one(Setting::WorkerPath, |text| (!text.is_empty()).then(|| PathBuf::from(text)))?,
         memory_limit_bytes: values.limit(Setting::WorkerMemory, u64::MAX)?.unwrap_or(DEFAULT_WORKER_MEMORY_BYTES),
@@ -130,6 +133,7 @@ fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<Config, Conf
         admins: admins.into_iter().collect(),
         profile,
         settler,
+        operator,
         worker,
         reputation,
         metrics,

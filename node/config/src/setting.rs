@@ -21,6 +21,8 @@ pub enum Setting {
     Profile,
     /// How long a shard may take.
     ShardTimeout,
+    /// What a proof of a run may take of its prover.
+    ProofMemory,
     /// The prover process.
     WorkerPath,
     /// What a proof may take.
@@ -73,7 +75,7 @@ pub(super) struct Names {
 
 impl Setting {
     /// All of them, in the order in which a file lists them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Network,
         Self::Roles,
         Self::Listen,
@@ -82,6 +84,7 @@ impl Setting {
         Self::Admins,
         Self::Profile,
         Self::ShardTimeout,
+        Self::ProofMemory,
         Self::WorkerPath,
         Self::WorkerMemory,
         Self::WorkerDeadline,
@@ -142,6 +145,12 @@ impl Setting {
                 "SHARDWIRE_SHARD_TIMEOUT_S",
                 "--shard-timeout-s",
                 "a number of seconds of at most 30 days (2592000)",
+            ),
+            Self::ProofMemory => one(
+                "operator.proof_memory_bytes",
+                "SHARDWIRE_PROOF_MEMORY_BYTES",
+                "--proof-memory-bytes",
+                "a number of bytes, such as 9663676416 for 9 GiB",
             ),
             // The variable is older than this table: tests, testnet and the worker's documentation use it too.
             Self::WorkerPath => {

@@ -56,6 +56,7 @@ fn defaults_listen_on_loopback_only() {
     assert_eq!(config.network, "local");
     assert_eq!(config.listen, "127.0.0.1:0".parse().unwrap());
     assert_eq!(config.worker.memory_limit_bytes, DEFAULT_WORKER_MEMORY_BYTES);
+    assert_eq!(config.operator.proof_memory_bytes, DEFAULT_PROOF_MEMORY_BYTES);
     assert_eq!(config.worker.deadline, DEFAULT_WORKER_DEADLINE);
     assert_eq!(config.worker.threads, None);
     assert_eq!(config.profile, Profile::Internet);
@@ -69,7 +70,7 @@ fn every_setting_is_read_from_a_file() {
     let text = format!(
         "network = 'devnet-1'\nroles = ['settler', 'prover']\nlisten = '[::1]:7000'\npeers = ['{A}@127.0.0.1:7001', '{B}']\n\
          admins = ['{A}']\nprofile = 'datacentre'\n[worker]\npath = '/opt/worker'\nmemory_limit_bytes = 0x1_0000_0000\n\
-         deadline_s = 1_000\nthreads = 2\n[log]\nlevel = 'info,shardwire=debug'\nformat = 'json'\n"
+         deadline_s = 1_000\nthreads = 2\n[operator]\nproof_memory_bytes = 7\n[log]\nlevel = 'info,shardwire=debug'\nformat = 'json'\n"
     );
     let config = parse(&text).unwrap();
     assert_eq!(config.network, "devnet-1");
@@ -79,6 +80,7 @@ fn every_setting_is_read_from_a_file() {
     assert_eq!(peers, [format!("{A}@127.0.0.1:7001"), B.to_owned()]);
     assert_eq!(config.admins, [A.parse().unwrap()].into());
     assert_eq!(config.profile, Profile::Datacentre);
+    assert_eq!(config.operator.proof_memory_bytes, 7);
     assert_eq!(
         config.worker,
         Worker {
@@ -165,7 +167,7 @@ fn a_misspelt_setting_is_named_with_what_was_meant() {
     assert_eq!(
         next("[worker]\nnice = 1\n"),
         "error[SW-CONFIG-003]: shardwire.toml, line 2: there is no setting 'worker.nice'\n  next: Remove it. The settings are \
-         network, roles, listen, advertise, peers, admins, profile, settler.shard_timeout_s, worker.path, worker.memory_limit_bytes, worker.deadline_s, worker.threads, \
+         network, roles, listen, advertise, peers, admins, profile, settler.shard_timeout_s, operator.proof_memory_bytes, worker.path, worker.memory_limit_bytes, worker.deadline_s, worker.threads, \
          reputation.allow, reputation.deny, reputation.work_half_life_s, reputation.fault_half_life_s, reputation.first_ban_s, \
          reputation.longest_ban_s, reputation.quotas, reputation.memory_watermark_bytes, metrics.listen, rpc.listen, fork.nodes, log.level, \
          log.format."
@@ -291,11 +293,11 @@ fn what_is_there_twice_is_refused() {
 
 #[test]
 fn limits_of_zero_are_refused() {
-    for key in ["memory_limit_bytes", "deadline_s", "threads"] {
+    for key in ["worker.memory_limit_bytes", "worker.deadline_s", "worker.threads", "operator.proof_memory_bytes"] {
         assert_eq!(
-            refusal(parse(&format!("roles = ['prover']\nworker.{key} = 0"))),
+            refusal(parse(&format!("roles = ['prover']\n{key} = 0"))),
             format!(
-                "error[SW-CONFIG-009]: worker.{key} (shardwire.toml, line 2) is zero\n  next: Give a limit above zero, or remove it to \
+                "error[SW-CONFIG-009]: {key} (shardwire.toml, line 2) is zero\n  next: Give a limit above zero, or remove it to \
                  get the default."
             )
         );

@@ -79,6 +79,10 @@ fn line(setting: Setting, config: &Config) -> Line {
             "How long a shard has, in seconds: then a settler aborts it, and escrow and locks return. `shard start --timeout` is stronger.",
             seconds(config.settler.shard_timeout),
         ),
+        Setting::ProofMemory => own(
+            "How many bytes of its prover's memory an operator lets a proof take: a run that would take more is cut, and its segments are proven each by itself. As much as its smallest prover has.",
+            config.operator.proof_memory_bytes.to_string(),
+        ),
         Setting::WorkerPath => shown(
             "A prover's proving process. Searched for beside this program and on PATH if not given.",
             quoted(config.worker.path.as_deref().unwrap_or_else(|| "".as_ref()).display()),

@@ -31,6 +31,9 @@ pub(in crate::cli) struct SettingArgs {
     /// How long a settler gives shards that are started without a time-out [default: 86400]
     #[arg(long, value_name = "SECONDS")]
     shard_timeout_s: Option<String>,
+    /// How much of its prover's memory an operator lets a proof take, before it cuts the run [default: 9 GiB]
+    #[arg(long, value_name = "BYTES")]
+    proof_memory_bytes: Option<String>,
     /// A prover's proving process [default: searched for]
     #[arg(long, value_name = "FILE")]
     worker: Option<String>,
@@ -100,6 +103,7 @@ impl SettingArgs {
             .with(Setting::Admins, &self.admins)
             .with(Setting::Profile, &self.profile)
             .with(Setting::ShardTimeout, &self.shard_timeout_s)
+            .with(Setting::ProofMemory, &self.proof_memory_bytes)
             .with(Setting::WorkerPath, &self.worker)
             .with(Setting::WorkerMemory, &self.worker_memory_limit_bytes)
             .with(Setting::WorkerDeadline, &self.worker_deadline_s)

@@ -79,11 +79,14 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { proof_bytes: PROVER_BYTES, segments: MAX_SEGMENTS }
+        Self::DEFAULT
     }
 }
 
 impl Limits {
+    /// What provers take that nobody has told otherwise.
+    pub const DEFAULT: Self = Self { proof_bytes: PROVER_BYTES, segments: MAX_SEGMENTS };
+
     /// Whether there may be a segment after this one.
     pub(crate) fn have_another(self, segment: u32) -> bool {
         segment < self.segments.min(MAX_SEGMENTS).saturating_sub(1)
