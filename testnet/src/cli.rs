@@ -2,7 +2,7 @@
 
 use crate::{chaos, dungeon, sim::Seeds};
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::{num::NonZeroU64, path::PathBuf};
 
 /// One shard on this machine, from start to settled: three nodes that don't trust each other execute it, prove it and settle it.
 #[derive(Clone, Debug, Parser)]
@@ -125,6 +125,9 @@ pub struct Contracts {
     /// Which of all such games; the order in which the operator takes transactions differs from run to run.
     #[arg(long, value_name = "N", default_value_t = dungeon::Options::default().seed)]
     pub seed: u64,
+    /// How many bytes of its prover's memory the operator lets a proof take: with less the game is cut in more segments, each proven by itself [default: 9 GiB].
+    #[arg(long, value_name = "BYTES")]
+    pub proof_memory: Option<NonZeroU64>,
     /// What becomes of the network.
     #[command(flatten)]
     pub place: Place,

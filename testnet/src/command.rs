@@ -194,7 +194,7 @@ fn run(flags: &Run) -> Result<bool, TestnetError> {
 
 /// Whether it settled as it should.
 fn game_of_contracts(flags: &Contracts) -> Result<bool, TestnetError> {
-    let playing = contracts::Playing::new(flags.options())?;
+    let playing = contracts::Playing::new(flags.options())?.with_proof_memory(flags.proof_memory);
     let title = title("game of contracts", playing.players(), playing.transactions());
     launch(
         &flags.place,

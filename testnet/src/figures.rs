@@ -17,6 +17,8 @@ pub struct Figures {
     pub refused: u32,
     /// Steps of the run.
     pub steps: u64,
+    /// In how many segments it is.
+    pub segments: u32,
     /// Chunks of its witness.
     pub chunks: u32,
     /// Bytes of the witness.
@@ -55,11 +57,14 @@ pub struct Stages {
 }
 
 impl Figures {
-    /// Combines these statuses. Each figure is the largest that a node reports, because a node that doesn't know it
-    /// reports zero.
+    /// Combines these statuses. Each figure is the largest that a role reports, because a node that doesn't know it
+    /// reports zero. What a prover reports of a run's segments is added up, but for the memory, which one proof holds at a time.
     #[must_use]
     pub fn of(shard: ShardId, statuses: &[ShardStatus]) -> Self {
-        let most = |figure: fn(&ShardStatus) -> u64| statuses.iter().map(figure).max().unwrap_or_default();
+        let most = |figure: fn(&ShardStatus) -> u64| {
+            let of = |role| statuses.iter().filter(|it| it.role == role).map(figure).sum();
+            [Role::Settler, Role::Operator, Role::Prover].map(of).into_iter().max().unwrap_or_default()
+        };
         let count = |figure: fn(&ShardStatus) -> u32| statuses.iter().map(figure).max().unwrap_or_default();
         let millis = |figure| Duration::from_millis(most(figure));
         let stage =
@@ -74,6 +79,7 @@ impl Figures {
             transactions: count(|it| it.transactions),
             refused: count(|it| it.refused),
             steps: most(|it| it.steps),
+            segments: count(|it| it.segments),
             chunks: count(|it| it.chunks),
             witness_bytes_raw: most(|it| it.witness_bytes_raw),
             witness_bytes_wire: most(|it| it.witness_bytes_wire),
@@ -81,7 +87,7 @@ impl Figures {
             stream: millis(|it| it.stream_ms),
             prove: millis(|it| it.prove_ms),
             prove_cpu: millis(|it| it.prove_cpu_ms),
-            prove_peak_bytes: most(|it| it.prove_peak_bytes),
+            prove_peak_bytes: statuses.iter().map(|it| it.prove_peak_bytes).max().unwrap_or_default(),
             verify: Duration::from_micros(most(|it| it.verify_us)),
             proof_bytes: most(|it| it.proof_bytes),
             program_hash: statuses.iter().find_map(|it| it.program_hash),
@@ -95,6 +101,7 @@ impl Figures {
         self.transactions = self.transactions.max(before.transactions);
         self.refused = self.refused.max(before.refused);
         self.steps = self.steps.max(before.steps);
+        self.segments = self.segments.max(before.segments);
         self.chunks = self.chunks.max(before.chunks);
         self.witness_bytes_raw = self.witness_bytes_raw.max(before.witness_bytes_raw);
         self.witness_bytes_wire = self.witness_bytes_wire.max(before.witness_bytes_wire);
@@ -126,6 +133,10 @@ mod tests {
         let prover = ShardStatus { stage: Stage::Streaming, steps: 60, stream_ms: 9, ..status(Role::Prover) };
         let before = Figures::of(shard, &[operator, prover]);
         assert_eq!((before.steps, before.execute.as_millis(), before.stream.as_millis()), (70, 5, 9));
+        let part =
+            |segment| ShardStatus { segment, steps: 35, proof_bytes: 4, prove_peak_bytes: 9, ..status(Role::Prover) };
+        let parts = Figures::of(shard, &[part(0), part(1), ShardStatus { segments: 2, ..status(Role::Operator) }]);
+        assert_eq!((parts.segments, parts.steps, parts.proof_bytes, parts.prove_peak_bytes), (2, 70, 8, 9));
         assert_eq!((before.stages.operator, before.stages.settler), (Stage::Ended, Stage::Started));
         let after = Figures::of(shard, &[status(Role::Operator)]).or_before(&before);
         assert_eq!((after.steps, after.execute.as_millis()), (70, 5));

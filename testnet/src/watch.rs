@@ -67,16 +67,6 @@ impl Watch {
         settler.client(platform).await
     }
 
-    /// In how many segments the settler settled it.
-    pub(crate) async fn segments(&mut self, shard: ShardId) -> Result<usize, ClientError> {
-        let history = self.settler().await?.administration().history(shard).await?;
-        let settled: BTreeSet<_> = (history.iter().map(|entry| &entry.statement))
-            .filter(|entry| entry.step.stage() == Stage::Settled)
-            .map(|entry| entry.part.segment)
-            .collect();
-        Ok(settled.len())
-    }
-
     /// The statuses that the nodes report.
     pub(crate) async fn look(&mut self, shard: ShardId) -> Result<Vec<ShardStatus>, TestnetError> {
         let Self { platform, nodes: [settler, operator, prover] } = self;

@@ -1,19 +1,19 @@
 //! The whole path of a game of contracts: wallets at the operator's door, three processes, a real proof, a settled World that is the recomputed one.
 
 use serde_json::Value;
-use std::process::Command;
+use std::{path::Path, process::Command};
 use testnet::network::{binary, worker};
 
-#[test]
-fn a_game_of_contracts_settles_what_the_recomputation_says() {
+/// Plays a game of three players to its end, with further arguments: the object of the last line, and what was told besides.
+fn played_in(data: &Path, more: &[&str]) -> (Value, String) {
     let mut say = |line: &str| eprintln!("{line}");
     binary::locate(&mut say).expect("a node");
     let worker = worker::locate(&mut say).expect("a worker").path().to_owned();
-    let folder = tempfile::tempdir().expect("a folder");
-    let data = folder.path().join("net");
     let output = Command::new(env!("CARGO_BIN_EXE_testnet"))
-        .args(["contracts", "--json", "--players", "3", "--transactions", "40", "--seed", "5", "--data"])
-        .arg(&data)
+        .args(["contracts", "--json", "--players", "3", "--transactions", "40", "--seed", "5"])
+        .args(more)
+        .arg("--data")
+        .arg(data)
         .env("SHARDWIRE_STWO_WORKER", &worker)
         .output()
         .expect("testnet starts");
@@ -21,7 +21,19 @@ fn a_game_of_contracts_settles_what_the_recomputation_says() {
     println!("{told}");
     assert!(output.status.success(), "{told}");
     let stdout = String::from_utf8(output.stdout).expect("text");
-    let object: Value = serde_json::from_str(stdout.lines().last().expect("a line")).expect("an object");
+    (serde_json::from_str(stdout.lines().last().expect("a line")).expect("an object"), told)
+}
+
+fn played(more: &[&str]) -> Value {
+    let folder = tempfile::tempdir().expect("a folder");
+    played_in(&folder.path().join("net"), more).0
+}
+
+#[test]
+fn a_game_of_contracts_settles_what_the_recomputation_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("net");
+    let (object, told) = played_in(&data, &[]);
     assert_eq!((&object["ok"], &object["transactions"], &object["segments"]), (&true.into(), &40.into(), &1.into()));
     for figure in [
         "calls",
@@ -43,6 +55,16 @@ fn a_game_of_contracts_settles_what_the_recomputation_says() {
     for name in ["world.json", "request.json", "Ada.key"] {
         assert!(data.join(name).is_file(), "{name} is left for people");
     }
+}
+
+/// The same game where provers have little memory: each proof is of a part of it.
+#[test]
+fn a_game_that_one_proof_could_not_take_is_proven_in_segments_and_settles_the_same() {
+    let object = played(&["--proof-memory", "3300000000"]);
+    assert_eq!((&object["ok"], &object["transactions"]), (&true.into(), &40.into()), "{object}");
+    let segments = object["segments"].as_u64().expect("a number");
+    assert!((2..10).contains(&segments), "{segments} segments");
+    assert_eq!(object["updates"].as_array().map(Vec::len), Some(8));
 }
 
 #[test]

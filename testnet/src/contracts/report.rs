@@ -33,8 +33,6 @@ pub(crate) struct Counts {
 #[derive(Debug)]
 pub struct Report {
     pub(super) figures: Figures,
-    /// In how many proofs.
-    pub(super) segments: usize,
     pub(super) counts: Counts,
     /// What the World had before.
     pub(super) world: World,
@@ -60,7 +58,7 @@ struct Object<'a> {
     inner_failures: u64,
     reverted: u64,
     steps: u64,
-    segments: usize,
+    segments: u32,
     prove_cpu_s: f64,
     proof_bytes: u64,
     updates: &'a [Update],
@@ -92,7 +90,7 @@ impl Report {
             inner_failures: self.counts.inner_failures,
             reverted: self.counts.reverted,
             steps: self.figures.steps,
-            segments: self.segments,
+            segments: self.figures.segments,
             prove_cpu_s: thousandths(self.figures.prove_cpu.as_secs_f64()),
             proof_bytes: self.figures.proof_bytes,
             updates: &self.figures.updates,
@@ -169,7 +167,7 @@ impl Report {
                 format!(
                     "{}, {}, verified in {}",
                     units::bytes(figures.proof_bytes),
-                    units::things(self.segments as u64, "segment"),
+                    units::things(self.figures.segments.into(), "segment"),
                     units::time(figures.verify)
                 ),
             ),

@@ -22,7 +22,7 @@ use crate::{
 use shardwire::host::Platform;
 use shardwire_model::{Felt, Role, ShardId, contracts::chain_id, felt::short};
 use shardwire_starknet::{Rpc, RpcError};
-use std::{fs, sync::Arc};
+use std::{fs, num::NonZeroU64, sync::Arc};
 use tokio::time::{Instant, sleep};
 
 /// What the operator's configuration has beyond every operator's: a door on any free port of this machine.
@@ -33,6 +33,8 @@ const DOOR: &str = "rpc.listen = \"127.0.0.1:0\"\n";
 pub struct Playing {
     game: Arc<Game>,
     prepared: Prepared,
+    /// What its operator is told of its provers' memory, if anything.
+    proof_memory: Option<NonZeroU64>,
 }
 
 impl Playing {
@@ -51,7 +53,13 @@ impl Playing {
     /// [`ContractsError::Class`] if a class doesn't compile.
     pub fn of(game: Game) -> Result<Self, ContractsError> {
         let prepared = Prepared::of(&game)?;
-        Ok(Self { game: Arc::new(game), prepared })
+        Ok(Self { game: Arc::new(game), prepared, proof_memory: None })
+    }
+
+    /// The same at an operator that lets a proof take so many bytes of its prover's memory, and cuts what takes more.
+    #[must_use]
+    pub const fn with_proof_memory(self, bytes: Option<NonZeroU64>) -> Self {
+        Self { proof_memory: bytes, ..self }
     }
 
     /// The game.
@@ -90,7 +98,8 @@ impl Playing {
         for role in [Role::Settler, Role::Operator] {
             self.prepared.give(network.node(role).data())?;
         }
-        network.node_mut(Role::Operator).set(DOOR);
+        let memory = self.proof_memory.map(|bytes| format!("operator.proof_memory_bytes = {bytes}\n"));
+        network.node_mut(Role::Operator).set(&[DOOR, &memory.unwrap_or_default()].concat());
         Ok(network)
     }
 
@@ -121,14 +130,13 @@ pub async fn run(network: &mut Network, playing: &Playing, reporter: &mut Report
         Players::send(playing.transactions(), |receipts| async move { Ok(play::play(&table, &it, receipts).await?) });
     let Followed { figures, storage, took, came: played } =
         follow(network, &mut watch, shard, players, &mut Vec::new(), reporter).await?;
-    let segments = watch.segments(shard).await?;
     let (books, counts, mut wrong) = recomputed(game, &played);
     let expected = prepared::expected(game, &books);
     let settled = settled(&storage);
     let world = prepared::world(game);
     wrong.extend(judge(&world, &expected, &figures, &storage, &settled));
     let names = game.players.iter().map(|it| (it.account.address().0, it.name.clone())).collect();
-    Ok(Report { figures, segments, counts, world, names, settled, differences: wrong, took, played })
+    Ok(Report { figures, counts, world, names, settled, differences: wrong, took, played })
 }
 
 /// Starts the game's shard on a network that runs, and waits until its players can reach it. `say` hears where that is.
