@@ -24,7 +24,7 @@ use shardwire_protocols::{
     },
 };
 use shardwire_proving::{
-    settle::{Expected, check_output},
+    settle::{Expected, check_segment},
     worker::DueTo,
 };
 use shardwire_reputation::{Event, Work};
@@ -246,6 +246,7 @@ impl Prover {
                     start: offer.start.clone(),
                     values: offer.values.iter().copied().map(WireFelt).collect(),
                     segment: offer.segment,
+                    before: WireFelt(offer.before),
                     operator,
                     epoch,
                     manifest: None,
@@ -349,8 +350,8 @@ impl Prover {
         let (artefacts, id, of) = (self.host.artefacts.clone(), offer.job, offer.clone());
         let output = manifest.output.clone();
         let keep = move || {
-            let expected = Expected { start: &of.start, segment: of.segment, before: of.before() };
-            check_output(of.start.program, &output, &reads, &expected).map_err(|_| ProverError::OtherRun)?;
+            let expected = Expected { start: &of.start, segment: of.segment, before: of.before };
+            check_segment(of.start.program, &output, &reads, &expected).map_err(|_| ProverError::OtherRun)?;
             Ok(artefacts.write_list(&artefacts.fetched_reads(id), &reads, true)?)
         };
         self.host.work.run(keep).await.unwrap_or(Err(ProverError::Panicked))?;

@@ -49,11 +49,10 @@ async fn a_job_is_taken_only_from_whom_a_settler_of_the_world_has_assigned_it_to
         // Who made the job up signs it, as a settler that there isn't or in the name of one that there is.
         signed(&offer, &unlisted, terms.clone()),
         JobOffer { settler: listed.peer(), ..signed(&offer, &unlisted, terms.clone()) },
-        // What was signed of another segment, state or operator.
+        // What was signed of something else than the run, of another state or operator.
         signed(&offer, &listed, AssignmentTerms { segment: 1, ..terms.clone() }),
         signed(&offer, &listed, AssignmentTerms { before: Felt::ONE, ..terms.clone() }),
         signed(&offer, &listed, AssignmentTerms { operator: unlisted.peer(), ..terms.clone() }),
-        JobOffer { segment: 1, ..offer.clone() },
     ];
     for bad in made_up {
         let folder = tempfile::tempdir().unwrap();

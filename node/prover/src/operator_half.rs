@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use super::tests::identities;
-use shardwire_model::{Cause, Felt, Hash, Output, PeerId, ShardStart, Timestamp, state_commitment};
+use shardwire_model::{Cause, Felt, Hash, Output, PeerId, ShardStart, Timestamp};
 use shardwire_protocols::{
     Failure, Signed,
     handoff::AssignmentTerms,
@@ -97,8 +97,9 @@ impl Operator {
             body: compress(body).into(),
         };
         let (program, segment, commitment) = (start.program, output.segment, start.commitment());
-        let job = job_id(program, commitment, state_commitment(commitment, &values), segment);
-        let terms = AssignmentTerms { segment, ..AssignmentTerms::of(&start, &values) };
+        let before = output.before;
+        let job = job_id(program, commitment, before, segment);
+        let terms = AssignmentTerms::of(&start, &values);
         let (assigned, settler) = (Signed::by(&identities()[0], terms).signature, identities()[0].peer());
         Self {
             offer: JobOffer {
@@ -107,6 +108,7 @@ impl Operator {
                 segment,
                 start,
                 values,
+                before,
                 program,
                 ended: true,
                 settler,

@@ -95,7 +95,7 @@ async fn the_list_stands_before_the_proof_that_is_kept_and_offered() {
     let offered = prover.proof_for(settler.peer()).await.unwrap().unwrap();
     assert_eq!((offered.proof, &offered.bytes[..]), (proof, &bytes[..]));
     let offer = &operator.offer;
-    let expected = Expected { start: &offer.start, segment: 0, before: offer.before() };
+    let expected = Expected { start: &offer.start, segment: 0, before: offer.before };
     let output = operator.ending.output.clone();
     let believed = believe(&Believer(output.clone()), &offered.bytes, &expected).unwrap();
     assert_eq!(believed, Believed { output, reads: Some(reads()) });

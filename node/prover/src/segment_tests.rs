@@ -1,16 +1,26 @@
-//! Two segments of one shard at one prover. Today a run has one; these are made by hand.
+//! Two segments of one shard at one prover. These are made by hand.
 #![allow(clippy::disallowed_methods, reason = "the tests look at the files that a prover leaves")]
 
 use super::{
     operator_half::Operator,
     sound_tests::PROOF,
-    tests::{ask, meet, prover_with, settlers},
+    tests::{ask, identities, meet, prover_with, settlers},
     *,
 };
-use shardwire_host::history::Lives as _;
-use shardwire_model::{Cause, Timestamp};
-use shardwire_protocols::proof::{self, Handler as _, SkipReason};
-use shardwire_proving::worker::Proved;
+use shardwire_host::{
+    clock::SystemClock,
+    history::Lives as _,
+    testing::{host, store},
+};
+use shardwire_model::{Cause, Felt, Output, Timestamp};
+use shardwire_protocols::{
+    proof::{self, Handler as _, SkipReason},
+    trace::{JobOffer, job_id},
+};
+use shardwire_proving::{
+    verify::{Proven, Verify, VerifyError},
+    worker::Proved,
+};
 use std::{
     fs,
     future::{Future as _, pending},
@@ -18,6 +28,7 @@ use std::{
     pin::pin,
     sync::atomic::{AtomicBool, AtomicU8, Ordering},
     task::{Context, Wake},
+    time::Duration,
 };
 
 /// What it proves for the first time is of the first segment, and so on.
@@ -73,6 +84,74 @@ async fn two_segments_of_a_shard_are_two_jobs_with_a_life_and_a_receipt_each() {
         assert_eq!(prover.host.store.life(other).unwrap().stage(), None, "no entry of it is the other segment's");
     }
     drop(prover);
+}
+
+/// The second of several, which begins with a state of its own and ends no run.
+fn in_the_middle() -> Operator {
+    Operator::of(|_, output| {
+        (output.segment, output.before, output.ended) = (1, Felt::from(77), false);
+        output.updates.clear();
+    })
+}
+
+/// Believes what proves this.
+#[derive(Debug)]
+struct Believer(Output);
+
+impl Verify for Believer {
+    fn verify(&self, _: &[u8]) -> Result<Proven, VerifyError> {
+        Ok(Proven { program: self.0.program, output: self.0.to_felts() })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_segment_that_is_not_the_last_is_proven_from_the_state_that_the_job_names_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let operator = Arc::new(in_the_middle());
+    let (job, before) = (operator.offer.job, operator.offer.before);
+    assert_eq!((operator.offer.validate(), before), (Ok(()), Felt::from(77)));
+    let resumed = || {
+        let (host, tasks) =
+            host(identities()[0].clone(), store(folder.path()), folder.path(), Arc::new(SystemClock), "");
+        let believer = Arc::new(Believer(operator.ending.output.clone()));
+        (Prover::resume(host, Arc::new(InOrder::default()), believer).unwrap(), tasks)
+    };
+    let (prover, tasks) = resumed();
+    let [taking, _serving] = meet(&prover, &operator);
+    taking.await.unwrap();
+    let proof = operator.finished.lock().unwrap().take().expect("the operator is told");
+    drop((prover, tasks));
+
+    let (prover, _tasks) = resumed();
+    let known = prover.job(job).unwrap();
+    assert_eq!((known.job.segment, known.job.before.0, known.job.proof), (1, before, Some(proof)));
+    // It waits for the others: the settler has it already, and asks again.
+    let [settler, _] = settlers();
+    for _ in 0..3 {
+        let offered = prover.proof_for(settler.peer()).await.unwrap().expect("it is offered");
+        assert_eq!((offered.segment, offered.proof), (1, proof));
+        let cause = Cause::new("SW-SETTLER-009", "other segments are still to be proven");
+        let skip = proof::Reply::Skipped { shard: operator.offer.shard, reason: SkipReason::Pending, cause };
+        prover.replied(settler.peer(), proof, skip).await.unwrap();
+        assert!(prover.proof_for(settler.peer()).await.unwrap().is_none(), "not again at once");
+        tokio::time::sleep(Duration::from_secs(15)).await;
+    }
+    assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven), "it hasn't failed by waiting");
+    drop(prover);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_witness_that_begins_with_another_state_than_the_job_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (prover, _tasks) = prover_with(folder.path(), "", Arc::new(InOrder::default()));
+    let (mut liar, honest) = (in_the_middle(), in_the_middle().offer);
+    let before = Felt::from(78);
+    let job = job_id(honest.program, honest.start.commitment(), before, 1);
+    liar.offer = JobOffer { before, job, ..honest };
+    let [taking, _serving] = meet(&prover, &Arc::new(liar));
+    taking.await.unwrap();
+    let fault = prover.job(job).unwrap().job.fault.expect("it is given up");
+    assert_eq!(fault.code, "SW-PROVER-001");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,8 @@
 //! | a settler of the World disputes it, and it doesn't hold here either | it is dropped, and the job is fetched and proven again |
 //! | every settler of the World disputes it or doesn't want it | the job is given up, until [`shard retry`](Prover::retry) |
 //!
+//! A proof is of a job's segment, from the state that the job's operator says: whether that is where the segment before ended, the settler knows.
+//!
 //! What is kept and offered are a proof's bytes: of a run of contracts the list of what it read, then the proof.
 //!
 //! Bounds: they are at most [`MAX_PROOF_BYTES`]; one is checked after it is made, and one for each dispute of a settler, of which each has one a proof.
@@ -19,9 +21,9 @@ use super::{
     Known, Prover, ProverError,
     events::{GivenUp, ProofDropped, ProofLost, ProofUnread},
 };
-use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, Mutation, Output, reads, state_commitment};
+use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, Mutation, Output, reads};
 use shardwire_proving::{
-    settle::{Believed, Disbelief, Expected, believe},
+    settle::{Believed, Disbelief, Expected, believe_segment},
     verify::Verify,
     worker::ProveError,
 };
@@ -33,9 +35,7 @@ use std::path::Path;
 
 /// What these bytes prove of a job.
 fn proven(verifier: &dyn Verify, job: &Job, bytes: &[u8]) -> Result<Believed, Disbelief> {
-    let values: Vec<Felt> = job.values.iter().map(|value| value.0).collect();
-    let before = state_commitment(job.start.commitment(), &values);
-    believe(verifier, bytes, &Expected { start: &job.start, segment: job.segment, before })
+    believe_segment(verifier, bytes, &Expected { start: &job.start, segment: job.segment, before: job.before.0 })
 }
 
 /// Keeps the proof that a worker wrote, after the list of what the run read, in a file named by the hash of both, if they prove the witness's run: that hash, and how many bytes

@@ -11,12 +11,12 @@ use shardwire_host::{history::Advance as _, signed};
 use shardwire_model::{
     ContractId, EventId, Felt, Hash, Output, SegmentId, ShardStart, Terms, Timestamp, finished_selector,
     life::{Part, Step},
-    reads,
+    reads, state_commitment,
 };
 use shardwire_prover::ProverError;
 use shardwire_store::{
     Artefacts, RecordKey, SystemDisk, Table,
-    records::{EntryKey, Figures, HISTORY, JOBS, Job, LAYOUT, LogKey, Manifest, SignedBytes, TRANSACTIONS},
+    records::{EntryKey, Figures, HISTORY, JOBS, Job, LAYOUT, LogKey, Manifest, SignedBytes, TRANSACTIONS, WireFelt},
 };
 use shardwire_witness::compress;
 use std::{collections::BTreeMap, fs, io, path::PathBuf};
@@ -80,6 +80,7 @@ fn job() -> Job {
         terms: Terms::Rules,
     };
     Job {
+        before: WireFelt(state_commitment(start.commitment(), &[])),
         start,
         values: vec![],
         segment: 0,

@@ -17,7 +17,6 @@ use serde::Serialize;
 use shardwire_model::{
     Coded, Hash, Role, SegmentId, ShardId, ShardStart, Stage,
     life::{Life, Part, Step},
-    state_commitment,
 };
 use shardwire_protocols::{history::verify, trace::job_id};
 use shardwire_prover::ProverError;
@@ -308,7 +307,5 @@ fn of_start(start: &ShardStart, recorded: Option<shardwire_model::Felt>, how: &s
 
 /// What a job is called: the hash of what it is about.
 pub(super) fn name_of(job: &Job) -> Hash {
-    let values: Vec<_> = job.values.iter().map(|value| value.0).collect();
-    let commitment = job.start.commitment();
-    job_id(job.start.program, commitment, state_commitment(commitment, &values), job.segment)
+    job_id(job.start.program, job.start.commitment(), job.before.0, job.segment)
 }

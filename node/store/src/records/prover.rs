@@ -3,12 +3,12 @@
 use super::{KeptCause, SignedBytes, WireFelt};
 use crate::{Migration, StoreError};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Hash, Output, PeerId, ShardStart, without_terms};
+use shardwire_model::{Felt, Hash, Output, PeerId, ShardStart, state_commitment, without_terms};
 use std::collections::BTreeMap;
 
 tables! {
     /// Its jobs. A job's name is the hash of what it is about, its segment included.
-    JOBS: Hash => Job = ("prover.jobs", 3);
+    JOBS: Hash => Job = ("prover.jobs", 4);
     /// The latest lease of a job, as its operator signed it.
     JOB_LEASES: Hash => SignedBytes = ("prover.leases", 1);
 }
@@ -25,6 +25,8 @@ pub struct Job {
     pub values: Vec<WireFelt>,
     /// The segment of the shard's run, from 0.
     pub segment: u32,
+    /// The commitment of the state with which it begins.
+    pub before: WireFelt,
     /// Where the trace comes from.
     pub operator: PeerId,
     /// The lease's epoch.
@@ -117,10 +119,58 @@ pub(super) const JOBS_FROM_2: Migration = Migration {
         let table = "prover.jobs";
         for (key, record) in rows.all(table)? {
             let job: JobOf2 = crate::table::read(table, &record)?;
-            let job = Job {
+            let job = JobOf3 {
                 start: job.start.into_present(),
                 values: job.values,
                 segment: job.segment,
+                operator: job.operator,
+                epoch: job.epoch,
+                manifest: job.manifest,
+                attempts: job.attempts,
+                proof: job.proof,
+                figures: job.figures,
+                receipt: job.receipt,
+                disputes: job.disputes,
+                fault: job.fault,
+            };
+            rows.put_record(table, &key, &job)?;
+        }
+        Ok(())
+    },
+};
+
+/// A job of version 3: of the state before only the first segment's was known, and that isn't kept.
+#[derive(Serialize, Deserialize)]
+struct JobOf3 {
+    start: ShardStart,
+    values: Vec<WireFelt>,
+    segment: u32,
+    operator: PeerId,
+    epoch: u64,
+    manifest: Option<Manifest>,
+    attempts: u32,
+    proof: Option<Hash>,
+    figures: Figures,
+    receipt: Option<SignedBytes>,
+    disputes: BTreeMap<PeerId, SignedBytes>,
+    fault: Option<KeptCause>,
+}
+
+/// All jobs were of first segments, which begin with what the World has.
+pub(super) const JOBS_FROM_3: Migration = Migration {
+    table: "prover.jobs",
+    from: 3,
+    run: |rows| {
+        let table = "prover.jobs";
+        for (key, record) in rows.all(table)? {
+            let job: JobOf3 = crate::table::read(table, &record)?;
+            let values: Vec<Felt> = job.values.iter().map(|value| value.0).collect();
+            let before = state_commitment(job.start.commitment(), &values);
+            let job = Job {
+                start: job.start,
+                values: job.values,
+                segment: job.segment,
+                before: WireFelt(before),
                 operator: job.operator,
                 epoch: job.epoch,
                 manifest: job.manifest,
