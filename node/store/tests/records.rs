@@ -17,11 +17,11 @@ use shardwire_reputation::{Blame, Breach, Event, Listing, Policy, Record};
 use shardwire_store::{
     RecordKey, Store, SystemDisk, Table,
     records::{
-        ACCUSED, ASSIGNED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart,
+        ACCUSED, ASSIGNED, ASSIGNMENTS, Assignment, CUTS, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart,
         Executed, FORK_ANSWERS, FORKS, Figures, ForkAnswerKey, HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES,
-        JOBS, Job, KeptCause, KeptEvidence, KeptFork, KeptVerdict, LAYOUT, LEASES, LEASES_SEEN, LeaseKey, LogKey,
-        MAX_FORK_QUESTION_BYTES, Manifest, PEERS, RUNS, SignedBytes, SignedEntry, StoredChunk, TRANSACTIONS,
-        TraceLease, VERDICTS, WORDS, WireFelt,
+        JOBS, Job, KeptCause, KeptEvidence, KeptFork, KeptOutput, KeptVerdict, LAYOUT, LEASES, LEASES_SEEN, LeaseKey,
+        LogKey, MAX_FORK_QUESTION_BYTES, Manifest, OUTPUTS, PEERS, RUNS, SignedBytes, SignedEntry, StoredChunk,
+        TRANSACTIONS, TraceLease, VERDICTS, WORDS, WireFelt,
     },
 };
 use std::{
@@ -162,6 +162,8 @@ fn samples(path: &Path) -> Samples {
         &segment,
         &KeptVerdict { proof: Hash::of(b"proof"), prover: peer, bytes: 300, verify_us: 400, fault },
     );
+    samples.put(&CUTS, &segment, &WireFelt(Felt::from(3)));
+    samples.put(&OUTPUTS, &segment, &KeptOutput { proof: Hash::of(b"proof"), prover: peer, output: output() });
     samples.put(&LEASES_SEEN, &LeaseKey { job, epoch: 300 }, &signed);
     let entry = SignedEntry { form: EntryForm::Second, signed };
     samples.put(&HISTORY, &EntryKey { part: Part::of_job(SegmentId::first(shard), job), number: 300 }, &entry);

@@ -34,7 +34,9 @@ pub use operator::{
 };
 pub use prover::{Figures, JOB_LEASES, JOBS, Job, MAX_DISPUTES, Manifest};
 use serde::{Deserialize, Serialize};
-pub use settler::{HANDOFFS, Handoff, INTENTS, Intent, KeptVerdict, LEASES_SEEN, LeaseKey, VERDICTS};
+pub use settler::{
+    CUTS, HANDOFFS, Handoff, INTENTS, Intent, KeptOutput, KeptVerdict, LEASES_SEEN, LeaseKey, OUTPUTS, VERDICTS,
+};
 use shardwire_model::{Cause, Coded, Felt, SegmentId, ShardId, felt};
 
 /// What a node's file holds.

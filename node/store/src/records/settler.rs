@@ -1,6 +1,6 @@
 //! What a settler remembers. The World isn't here: it has a file of its own.
 
-use super::{KeptCause, SignedBytes};
+use super::{KeptCause, SignedBytes, WireFelt};
 use crate::{Migration, RecordKey};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
@@ -14,6 +14,10 @@ tables! {
     INTENTS: SegmentId => Intent = ("settler.intents", 2);
     /// Verdicts on proofs.
     VERDICTS: SegmentId => KeptVerdict = ("settler.verdicts", 1);
+    /// Where the runs of open shards were cut: the commitments of the states after these segments, as their operators said.
+    CUTS: SegmentId => WireFelt = ("settler.cuts", 1);
+    /// What the segments of open shards come to of which a proof holds, where a run has several.
+    OUTPUTS: SegmentId => KeptOutput = ("settler.outputs", 1);
     /// Leases that provers showed, to be compared.
     LEASES_SEEN: LeaseKey => SignedBytes = ("settler.leases", 1);
 }
@@ -112,6 +116,17 @@ pub struct KeptVerdict {
     pub verify_us: u64,
     /// `None` if it was accepted, else what is wrong with it.
     pub fault: Option<KeptCause>,
+}
+
+/// What a segment's proof that holds has proven. It waits for those of the run's other segments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptOutput {
+    /// The content hash of the proof.
+    pub proof: Hash,
+    /// Who made it.
+    pub prover: PeerId,
+    /// The output that it proves.
+    pub output: Output,
 }
 
 impl RecordKey for LeaseKey {
