@@ -7,7 +7,7 @@
 mod tests;
 
 use crate::{
-    config::Config,
+    config::{Config, DEFAULT_PROOF_MEMORY_BYTES},
     data::{DataFolder, DataPaths, Running},
     door::Chains,
     forks::{self, Kept},

@@ -37,7 +37,7 @@ impl Operator {
         // A shard whose assignment isn't signed here is left out, so that it is assigned again; unless nothing comes of that, since it may be over.
         let mut names_all = false;
         // Where runs were cut, as far as this session has said it.
-        let mut told = BTreeSet::new();
+        let mut told: BTreeSet<Cut> = BTreeSet::new();
         loop {
             let runs = self.runs();
             let named = |run: &&Arc<Run>| names_all || run.is_assigned();

@@ -58,7 +58,7 @@ impl Playing {
 
     /// The same at an operator that lets a proof take so many bytes of its prover's memory, and cuts what takes more.
     #[must_use]
-    pub const fn with_proof_memory(self, bytes: Option<NonZeroU64>) -> Self {
+    pub fn with_proof_memory(self, bytes: Option<NonZeroU64>) -> Self {
         Self { proof_memory: bytes, ..self }
     }
 
@@ -154,7 +154,7 @@ async fn open_watched(
     playing: &Playing,
     say: &mut dyn FnMut(&str),
 ) -> Result<Table, TestnetError> {
-    let Playing { game, prepared } = playing;
+    let Playing { game, prepared, .. } = playing;
     let begins = Platform::system().clock.now().0 / 1_000;
     let operator = network.node(Role::Operator);
     let door = operator.rpc().ok_or(ContractsError::NoDoor)?;

@@ -101,6 +101,7 @@ fn what_came_out_is_told_to_people_and_to_programs() {
     let expected = prepared::expected(&game, &Books::first(&game));
     let mut figures = Figures::of(ShardId(Felt::from(0x5a)), &[]);
     figures.transactions = 9;
+    figures.segments = 1;
     figures.prove_cpu = Duration::from_millis(1_250);
     let waits = (1..=100).map(Duration::from_millis).collect();
     let played = Played { waits, took: Duration::from_secs(3), ..Played::default() };
@@ -108,7 +109,6 @@ fn what_came_out_is_told_to_people_and_to_programs() {
     let names = game.players.iter().map(|it| (it.account.address().0, it.name.clone())).collect();
     let mut report = Report {
         figures,
-        segments: 1,
         counts,
         world: prepared::world(&game),
         names,

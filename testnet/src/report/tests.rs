@@ -13,6 +13,7 @@ fn report(options: dungeon::Options) -> Report {
         transactions: 500,
         refused: 0,
         steps: 131_072,
+        segments: 1,
         chunks: 12,
         witness_bytes_raw: 8_312_000,
         witness_bytes_wire: 611_000,

@@ -123,12 +123,12 @@ pub(crate) fn bytes_with(spent: &Spent, change: &Change, is_later: bool) -> u64 
     (spent.cost + own + reserve(change) + code(change.classes().iter().copied(), spent)).bytes()
 }
 
-/// The most that a segment may go on from, of a shard that is in this state.
+/// The most that a segment may go on from, of a shard that is in this state. Accounts are contracts.
 fn handed_on(native: &Native) -> Size {
     let (slots, chains) = native.written();
     let start = native.start();
     let of = |count: usize| count as u64;
-    Size { slots: of(slots), nonces: of(start.accounts.len()), slacks: of(start.contracts.len()), chains: of(chains) }
+    Size { slots: of(slots), nonces: of(start.contracts.len()), slacks: of(start.contracts.len()), chains: of(chains) }
 }
 
 /// The budget of a shard, as far as its admission is.
