@@ -122,7 +122,7 @@ async fn no_prover_is_offered_a_job_of_a_settler_that_the_world_does_not_list() 
     let (operator, _tasks) = operator(folder.path(), &before);
     let terms = AssignmentTerms::of(&before.start, &run::felts(&before.values));
     operator.assign(before.clone(), Signed::by(&unlisted, terms)).await.unwrap();
-    assert!(operator.runs()[0].offer().is_none(), "it was listed once");
+    assert!(operator.jobs()[0].offer().is_none(), "it was listed once");
     assign(&operator, assignment(1)).await.unwrap();
     let offered = operator.jobs().iter().filter_map(Job::offer).count();
     assert_eq!(offered, 1);

@@ -1,7 +1,7 @@
 //! An operator of contracts on a system whose clock is set: what it would do by a wrong date can't be undone, so it waits.
 
 use super::{
-    contracts_tests::{assignment, client, contracts, gone, identity},
+    contracts_tests::{UNLIMITED, assignment, client, contracts, gone, identity},
     tests::assign,
     *,
 };

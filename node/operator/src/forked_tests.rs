@@ -1,7 +1,7 @@
 //! An operator of a shard that goes on from a network: what it does while the network can't be read, and that it goes on by itself when it can.
 
 use super::{
-    contracts_tests::{client, contracts, executed, gone, identity, in_the_log, over},
+    contracts_tests::{UNLIMITED, client, contracts, executed, gone, identity, in_the_log, over},
     submit::MAX_FETCHES,
     tests::assign,
     *,

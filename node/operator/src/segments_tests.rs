@@ -1,18 +1,19 @@
 //! A run of contracts that one proof couldn't take, at its operator: its segments, their jobs, and what the settler is told of them.
 
 use super::{contracts_tests::*, tests::assign, *};
+use shardwire_host::Tasks;
 use shardwire_hosted::{
     Limits,
     dungeon::{self, ANNA, WORLD},
 };
-use shardwire_model::{Cause, Felt, MAX_SEGMENTS, ShardStart, ShardTransaction, Stage, state_commitment};
+use shardwire_model::{Cause, Felt, MAX_SEGMENTS, SegmentId, ShardStart, ShardTransaction, Stage, state_commitment};
 use shardwire_protocols::{
     Failure, Signed,
     handoff::{self, Acceptance, Answer, Cut, Handoff, KnownVerdict, ProofVerdict, Verdict},
     ingress::Outcome,
     trace::{ChunkAnswer, Ending, Finished, Grant, Handler as _, JobOffer, ResumableJob},
 };
-use shardwire_store::records::EXECUTIONS;
+use shardwire_store::{Artefacts, SystemDisk, records::EXECUTIONS};
 use shardwire_transport::{Channel, Identity, session::pair_over};
 use std::{future::pending, path::Path, time::Duration};
 
@@ -40,6 +41,10 @@ async fn played(folder: &Path) -> (Arc<Operator>, Tasks, ShardStart) {
     for nonce in 0..TRANSACTIONS {
         accepted(&operator, start.shard, train(&start, nonce)).await;
     }
+    // The execution is behind.
+    let run = operator.run(start.shard).unwrap();
+    run.progress.until(|| Ok::<_, ()>(run.segments.get(1).map(drop))).await.unwrap();
+    drop(run);
     (operator, tasks, start)
 }
 
@@ -118,7 +123,7 @@ async fn a_restarted_operator_has_the_same_segments_jobs_and_chunks_and_gives_no
     gone(running, tasks).await;
 
     // One file of the first is gone, and is made again.
-    let artefacts = shardwire_store::Artefacts::new(folder.path().into(), Arc::new(shardwire_disk::SystemDisk));
+    let artefacts = Artefacts::new(folder.path().into(), Arc::new(SystemDisk));
     std::fs::remove_file(artefacts.operator_chunk(SegmentId { shard, segment: 0 }, 0)).unwrap();
     let (running, tasks) = within(folder.path(), dungeon::geneses(), SMALL);
     accepted(&running, shard, train(&start, TRANSACTIONS)).await;

@@ -67,10 +67,11 @@ impl Run {
 
     /// Notes that a prover has the whole witness of a segment, once there is that of the run: all chunks of all segments.
     pub(super) async fn proves(self: &Arc<Self>) -> Result<(), OperatorError> {
-        if !self.segments.are_whole() {
+        let segments = self.segments.all();
+        if segments.len() > 1 && !self.segments.are_whole() {
             return Ok(());
         }
-        let chunks = self.segments.all().into_iter().flat_map(|segment| segment.chunk_store.chunks());
+        let chunks = segments.into_iter().flat_map(|segment| segment.chunk_store.chunks());
         let chunks: Vec<Hash> = chunks.map(|chunk| chunk.hash).collect();
         self.reached(Step::Proving { witness: witness_hash(&chunks) }).await
     }

@@ -43,10 +43,13 @@ impl ShortChunk {
     fn body_of(&self, put_out: &Output) -> Vec<u8> {
         const OUTPUT: u8 = 0;
         let mut body = Body::decode(&decompress(&hex::decode(&self.body).unwrap(), self.raw_bytes).unwrap()).unwrap();
-        let builtins = &body.closing.as_ref().expect("a run of one chunk").builtins;
-        let output = builtins.iter().find(|(builtin, _)| *builtin == OUTPUT).expect("every run has an output").1;
+        let closing = body.closing.as_mut().expect("a run of one chunk");
+        let output =
+            closing.builtins.iter().find(|(builtin, _)| *builtin == OUTPUT).expect("every run has an output").1;
+        let felts = put_out.to_felts();
+        closing.lengths[output as usize] = u32::try_from(felts.len()).unwrap();
         let run = body.runs.iter_mut().find(|run| run.segment == output && run.offset == 0).expect("it was written");
-        run.cells = put_out.to_felts().into_iter().map(Value::Felt).collect();
+        run.cells = felts.into_iter().map(Value::Felt).collect();
         body.encode()
     }
 }
