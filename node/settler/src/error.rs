@@ -1,5 +1,6 @@
 //! What a settler can't do, and what it refuses of a proof.
 
+use super::segments::CutMismatch;
 use shardwire_host::clock::ALONE_AFTER;
 use shardwire_model::life::Ended;
 use shardwire_model::{
@@ -9,6 +10,7 @@ use shardwire_model::{
 use shardwire_protocols::proof::SkipReason;
 use shardwire_proving::{
     origin::{OriginError, OriginMismatch},
+    segments::OutOfOrder,
     settle::Disbelief,
 };
 use shardwire_store::{ArtefactError, StoreError};
@@ -135,6 +137,12 @@ pub(crate) enum Objection {
     /// The run began from another state than it had to.
     #[error(transparent)]
     Origin(#[from] OriginMismatch),
+    /// The run's operator has cut it elsewhere.
+    #[error(transparent)]
+    Cut(#[from] CutMismatch),
+    /// With the segments that are proven it makes no run.
+    #[error(transparent)]
+    Order(#[from] OutOfOrder),
     /// The World refuses its output.
     #[error("the World refuses the output: {0}")]
     World(Refusal),
@@ -151,6 +159,8 @@ impl Coded for Objection {
         match self {
             Self::Proof(error) => error.code(),
             Self::Origin(mismatch) => mismatch.code(),
+            Self::Cut(_) => "SW-SETTLER-016",
+            Self::Order(error) => error.code(),
             Self::World(error) => error.code(),
             Self::Life(refusal) => refusal.code(),
             Self::Ended(_) => "SW-SETTLER-006",
@@ -189,6 +199,22 @@ pub(crate) enum Unwanted {
         /// The shard that an operation is pending for.
         shard: ShardId,
     },
+    /// Where its segment begins or ends isn't known yet.
+    #[error("where segment {segment} of shard {shard} begins or ends isn't known yet: its operator says that")]
+    Uncut {
+        /// The shard that the proof names.
+        shard: ShardId,
+        /// The segment.
+        segment: u32,
+    },
+    /// Its segment is proven, by it or by another proof.
+    #[error("segment {segment} of shard {shard} is proven, and the run's others aren't yet")]
+    Proven {
+        /// The shard that the proof names.
+        shard: ShardId,
+        /// The segment.
+        segment: u32,
+    },
     /// Whether its run began from the right state can't be looked at now.
     #[error("what shard {shard} began from can't be looked at: {why}")]
     Unopened {
@@ -213,7 +239,9 @@ impl Unwanted {
             Self::Aborted { .. } => SkipReason::Aborted,
             Self::OtherJob { .. } => SkipReason::OtherJob,
             Self::Late { .. } => SkipReason::Settled,
-            Self::Pending { .. } | Self::Unopened { .. } => SkipReason::Pending,
+            Self::Pending { .. } | Self::Unopened { .. } | Self::Uncut { .. } | Self::Proven { .. } => {
+                SkipReason::Pending
+            }
         }
     }
 }
@@ -227,12 +255,16 @@ impl Coded for Unwanted {
             Self::Pending { .. } => "SW-SETTLER-008",
             Self::OtherJob { .. } => "SW-SETTLER-005",
             Self::Unopened { .. } => "SW-SETTLER-015",
+            Self::Uncut { .. } => "SW-SETTLER-017",
+            Self::Proven { .. } => "SW-SETTLER-018",
         }
     }
 
     fn next_step(&self) -> String {
         match self {
-            Self::Pending { .. } | Self::Unopened { .. } => "Offer the proof again in a while.".into(),
+            Self::Pending { .. } | Self::Unopened { .. } | Self::Uncut { .. } | Self::Proven { .. } => {
+                "Offer the proof again in a while.".into()
+            }
             _ => "The proof is of no use to this settler; it may be deleted.".into(),
         }
     }

@@ -38,4 +38,15 @@ fn a_settler_says_what_to_do() {
         shown(Unwanted::OtherJob { shard }),
         format!("SW-SETTLER-005 the proof of shard {id} is of another job than this settler's | {useless}")
     );
+    let again = "Offer the proof again in a while.";
+    assert_eq!(
+        shown(Unwanted::Uncut { shard, segment: 3 }),
+        format!(
+            "SW-SETTLER-017 where segment 3 of shard {id} begins or ends isn't known yet: its operator says that | {again}"
+        )
+    );
+    assert_eq!(
+        shown(Unwanted::Proven { shard, segment: 3 }),
+        format!("SW-SETTLER-018 segment 3 of shard {id} is proven, and the run's others aren't yet | {again}")
+    );
 }

@@ -64,6 +64,14 @@ events! {
     ProofUnwanted = "proof_unwanted" { shard: ShardId, prover: PeerId, why: String }
         => WARN : (shard = %shard.short(), prover = %prover.short(), "proof not wanted: {why}");
 
+    /// An operator says of one segment that it has cut the run there, and then that it has elsewhere; the first counts
+    CutContradicted = "cut_contradicted" { shard: ShardId, operator: PeerId, segment: u32, first: String, other: String }
+        => WARN : (shard = %shard.short(), operator = %operator.short(), segment, first, other, "the operator says two things of where it has cut the run");
+
+    /// An operator says that it has cut a run of which it is proven that it was over before
+    CutTooLate = "cut_too_late" { shard: ShardId, operator: PeerId, segment: u32 }
+        => WARN : (shard = %shard.short(), operator = %operator.short(), segment, "the operator has cut the run after its end");
+
     /// A proof was fetched, to be verified
     ProofReceived = "proof_received" { shard: ShardId, prover: PeerId, proof: Hash, bytes: u64 }
         adds bytes
@@ -80,6 +88,10 @@ events! {
     /// The state that a shard began from can be opened again
     OriginOpened = "origin_opened" { shard: ShardId }
         => INFO : (shard = %shard.short(), "the state that the shard began from can be opened again");
+
+    /// A segment of a run is proven, and others aren't yet
+    SegmentProven = "segment_proven" { shard: ShardId, segment: u32, proof: Hash }
+        => INFO : (shard = %shard.short(), segment, proof = %proof.short(), "segment proven");
 
     /// A proof was disputed
     ProofDisputed = "proof_disputed" { shard: ShardId, prover: PeerId, proof: Hash, code: &'static str, error: String }

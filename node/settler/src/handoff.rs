@@ -11,13 +11,13 @@ use shardwire_model::{
 use shardwire_protocols::{
     Failure, Signed,
     handoff::{
-        Acceptance, Answer, Assign, AssignmentTerms, Closed, Handler, KnownVerdict, MAX_KNOWN, Outcome, ProofVerdict,
-        Verdict,
+        Acceptance, Answer, Assign, AssignmentTerms, Closed, Cut, Handler, KnownVerdict, MAX_KNOWN, Outcome,
+        ProofVerdict, Verdict,
     },
 };
 use shardwire_store::{
-    Write,
-    records::{HANDOFFS, Handoff, KeptCause, VERDICTS},
+    RecordKey as _, Write,
+    records::{HANDOFFS, Handoff, KeptCause, KeptVerdict, VERDICTS},
 };
 use std::{collections::BTreeSet, time::Duration};
 use tokio::time::timeout_at;
@@ -50,7 +50,7 @@ impl Settler {
                 break;
             }
             if news.is_none() {
-                news = self.verdict(*shard)?.filter(|news| !verdicts.contains(&news.known()));
+                news = self.verdicts(*shard)?.into_iter().find(|news| !verdicts.contains(&news.known()));
             }
         }
         if let Some(news) = news {
@@ -89,14 +89,15 @@ impl Settler {
         self.host.store.commit(next).await
     }
 
-    /// The verdict on the latest proof of a shard.
-    fn verdict(&self, shard: ShardId) -> Result<Option<ProofVerdict>, SettlerError> {
-        let kept = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?;
-        Ok(kept.map(|kept| {
+    /// The verdicts on the latest proofs of a shard's segments, of which there are jobs for [`MAX_SEGMENTS`](shardwire_model::MAX_SEGMENTS) at most.
+    fn verdicts(&self, shard: ShardId) -> Result<Vec<ProofVerdict>, SettlerError> {
+        let kept = self.host.store.with_prefix(&VERDICTS, &shard.to_bytes())?;
+        let told = |(SegmentId { shard, segment }, kept): (SegmentId, KeptVerdict)| {
             let disputed = |fault: KeptCause| Verdict::Disputed { cause: fault.cause() };
             let verdict = kept.fault.map_or(Verdict::Verified, disputed);
-            ProofVerdict { shard, proof: kept.proof, verdict }
-        }))
+            ProofVerdict { shard, segment, proof: kept.proof, verdict }
+        };
+        Ok(kept.into_iter().map(told).collect())
     }
 
     fn is_started(&self, shard: ShardId) -> bool {
@@ -133,6 +134,10 @@ impl Handler for Settler {
                 None => changed.await,
             }
         }
+    }
+
+    async fn cut(&self, operator: PeerId, cuts: &[Cut]) -> Result<(), Failure> {
+        Ok(self.take_cuts(operator, cuts).await?)
     }
 
     async fn accepted(&self, operator: PeerId, acceptance: Signed<Acceptance>) -> Result<(), Failure> {

@@ -1,10 +1,10 @@
 //! Whether a proof is believed.
 
 use super::error::{Objection, SettlerError};
-use shardwire_model::{Hash, Output, ReadsError, SegmentId};
+use shardwire_model::{Felt, Hash, Output, ReadsError};
 use shardwire_proving::{
     origin::{Compared, OriginError, Origins, compare},
-    settle::{Believed, Disbelief, Expected, OutputMismatch, believe},
+    settle::{Believed, Disbelief, Expected, OutputMismatch, believe_segment},
     verify::Verify,
 };
 use shardwire_world::ShardRecord;
@@ -38,14 +38,17 @@ impl Judge {
         bytes: &[u8],
         hash: Hash,
         record: &ShardRecord,
-        segment: SegmentId,
+        segment: u32,
+        before: Felt,
     ) -> Result<Result<Output, Objection>, SettlerError> {
-        let checked = self.check(bytes, record, segment)?;
-        let stands = || Ok::<_, OriginError>(Hash::of(bytes) == hash && self.check(bytes, record, segment)?.is_err());
+        let check = || self.check(bytes, record, segment, before);
+        let checked = check()?;
+        let stands = || Ok::<_, OriginError>(Hash::of(bytes) == hash && check()?.is_err());
         if checked.is_err() && !stands()? { Err(SettlerError::Wavers) } else { Ok(checked) }
     }
 
-    /// The output that the bytes prove, if they prove this segment of this shard from the state that the World fixed and that its start data names. Takes some 15 ms of a CPU, and longer where that state
+    /// The output that the bytes prove, if they prove this segment of this shard from the state with this commitment, and its run began from the state that the World fixed and that its start data names. It needs not end
+    /// the run. Takes some 15 ms of a CPU, and longer where that state
     /// isn't open: call it off the async threads.
     ///
     /// # Errors
@@ -54,10 +57,11 @@ impl Judge {
         &self,
         bytes: &[u8],
         record: &ShardRecord,
-        SegmentId { segment, .. }: SegmentId,
+        segment: u32,
+        before: Felt,
     ) -> Result<Result<Output, Objection>, OriginError> {
-        let expected = Expected { start: &record.start, segment, before: record.before };
-        let Believed { output, reads } = match believe(&*self.verifier, bytes, &expected) {
+        let expected = Expected { start: &record.start, segment, before };
+        let Believed { output, reads } = match believe_segment(&*self.verifier, bytes, &expected) {
             Ok(believed) => believed,
             Err(error) => return Ok(Err(error.into())),
         };

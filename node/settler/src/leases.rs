@@ -7,9 +7,10 @@
 use super::{
     Settler, SettlerError,
     events::{LeaseNotCompared, LeasesContradict},
+    segments::{Begins, Run},
 };
 use shardwire_host::signed;
-use shardwire_model::{Hash, PeerId, SegmentId};
+use shardwire_model::{Felt, Hash, PeerId, SegmentId};
 use shardwire_protocols::{
     evidence::{Accusation, Evidence},
     proof::Leased,
@@ -25,17 +26,19 @@ use shardwire_world::ShardRecord;
 /// Most leases of a job that are remembered: that many provers in turn had it and came with a proof.
 const MAX_SEEN: usize = 32;
 
-/// The job whose proof decides a segment. Only a first segment's state before is known here.
-pub(super) fn job(record: &ShardRecord, SegmentId { segment, .. }: SegmentId) -> Hash {
-    job_id(record.start.program, record.start.commitment(), record.before, segment)
+/// The job whose proof decides a segment that begins with this state.
+pub(super) fn job(record: &ShardRecord, segment: u32, before: Felt) -> Hash {
+    job_id(record.start.program, record.start.commitment(), before, segment)
 }
 
 impl Settler {
-    /// Compares a lease, which its operator signed, with those seen before.
+    /// Compares a lease, which its operator signed, with those seen before. That of a segment that begins at a cut which isn't known yet is compared when it is shown again.
     pub(super) async fn compare(&self, segment: SegmentId, leased: &Leased) -> Result<(), SettlerError> {
         let Some(record) = self.world.shard(segment.shard).await? else { return Ok(()) };
         let (job, epoch, operator) = (leased.terms.job, leased.terms.epoch, leased.operator);
-        if operator != record.start.operator || job != self::job(&record, segment) {
+        let run = Run::read(&self.host.store, segment.shard)?;
+        let Begins::With(before) = run.begins(&record, segment.segment) else { return Ok(()) };
+        if operator != record.start.operator || job != self::job(&record, segment.segment, before) {
             return Ok(());
         }
         let (store, lease) = (&self.host.store, leased.lease());

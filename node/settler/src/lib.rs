@@ -2,7 +2,7 @@
 //!
 //! It serves `handoff` to operators and consumes `proof` from provers. A proof is believed only after [`Judge::check`](judge): every
 //! check that the verifier leaves to its caller, then program, shard and state before against what the World fixed, and what a run of contracts read against the
-//! state that it had to begin from ([`origins`]). The World applies an
+//! state that it had to begin from ([`origins`]). A long run is proven in [`segments`], and settled when all of them are. The World applies an
 //! output once, in one transaction; a receipt is signed after that, a dispute after the verdict is durable. A shard that isn't settled when its
 //! deadline passes is aborted ([`life`]).
 #![forbid(unsafe_code)]
@@ -32,6 +32,9 @@ mod proofs;
 mod reachable;
 #[cfg(test)]
 mod reachable_tests;
+mod segments;
+#[cfg(test)]
+mod segments_tests;
 mod services;
 mod status;
 #[cfg(test)]
@@ -46,6 +49,7 @@ pub(crate) use error::Unwanted;
 pub use judge::Judge;
 use origins::Unopened;
 use reachable::Reachable;
+use segments::Uncut;
 use shardwire_host::{Changes, ChangesOf, Host, Turns, dated};
 use shardwire_model::{PeerId, ShardId};
 use shardwire_store::StoreError;
@@ -77,6 +81,7 @@ pub struct Settler {
     timeout: Duration,
     deadlines: Deadlines,
     unopened: Unopened,
+    uncut: Uncut,
     turns: Turns<ShardId>,
     /// What was submitted by this process and isn't decided: one for each note at most.
     submitted: Mutex<BTreeSet<Ticket>>,
@@ -117,6 +122,7 @@ impl Settler {
             timeout,
             deadlines: Deadlines::default(),
             unopened: Unopened::new(),
+            uncut: Uncut::default(),
             turns: Turns::default(),
             submitted: Mutex::default(),
             refused: Mutex::default(),

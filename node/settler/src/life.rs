@@ -5,6 +5,9 @@
 //! shards. What is pending, or what a crash or a failed disk left, is [caught up with](Settler::catch_up) before anything else happens to the shard: the
 //! operation is submitted again, which does it once; an output whose proof was verified is applied without fetching or verifying the proof again.
 //!
+//! Of a run in [segments](crate::segments) the whole is settled, by the proof that was the last one missing. What the others come to is kept until then; that proof's verdict, the step in the history and the note are one commit, so a
+//! crash leaves none of them, and its prover offers the proof again.
+//!
 //! An output that is proven and that the World refuses to merge would be refused again, and no other proof of that run has another one. So its shard is aborted at once, as
 //! [unmergeable](AbortReason::Unmergeable): the note of the settlement becomes one of the abort, in one transaction, and escrow and locks return.
 //!
@@ -17,7 +20,11 @@ mod date;
 mod outdated;
 mod tend;
 
-use super::{Settler, SettlerError, error::Objection};
+use super::{
+    Settler, SettlerError,
+    error::Objection,
+    segments::{Run, Whole},
+};
 use shardwire_host::{
     Turn,
     history::{Advance as _, Lives as _},
@@ -29,7 +36,7 @@ use shardwire_model::{
 };
 use shardwire_store::{
     Write,
-    records::{INTENTS, Intent, KeptVerdict, VERDICTS},
+    records::{INTENTS, Intent, KeptOutput, KeptVerdict, OUTPUTS, VERDICTS},
 };
 use shardwire_world::{MAX_SHARD_PAGE, Operation, Refusal, Settlement, ShardStage, ShardState, Ticket, decided};
 use std::{
@@ -64,11 +71,15 @@ pub(super) enum Applied {
     Settled(Settlement),
     /// The World hasn't decided.
     Pending,
+    /// It is kept until the run's other segments are proven.
+    Kept,
+    /// Another proof of its segment was first, and waits for those of the others.
+    Second,
     /// It isn't, and won't be.
     Not(Objection),
 }
 
-/// A settler's part of a shard's life: that of the first segment, which is all that the World settles.
+/// A settler's part of a shard's life: that of the first segment, which stands for the run, since the World settles that as a whole.
 pub(super) fn part(shard: ShardId) -> Part {
     Part::of(SegmentId::first(shard), Role::Settler)
 }
@@ -76,6 +87,7 @@ pub(super) fn part(shard: ShardId) -> Part {
 impl Settler {
     /// Catches up with what was left, and from then on with what the World decides, and aborts what has timed out.
     pub(super) async fn take_up(self: &Arc<Self>) -> Result<(), SettlerError> {
+        self.forget_runs().await?;
         for (SegmentId { shard, .. }, _) in self.host.store.all(&INTENTS)? {
             let turn = self.turns.take(shard).await;
             self.catch_up(&turn).await?;
@@ -267,7 +279,8 @@ impl Settler {
         }
     }
 
-    /// Applies the output of a proof that was verified, once.
+    /// Applies the output of a proof that was verified, once: that of the whole run, if its other segments are proven. Else it is kept until they are. All that follows from the last one that was missing is noted
+    /// in one commit, the verdict on it as well.
     ///
     /// # Errors
     /// [`SettlerError::World`] or [`SettlerError::Store`] if this settler can't: it will as soon as it can.
@@ -285,11 +298,41 @@ impl Settler {
             // While the proof was fetched.
             return Ok(Applied::Not(Objection::Ended(ended)));
         }
-        let KeptVerdict { proof, prover, .. } = *verdict;
-        let intent = Intent::Settle { proof, output };
+        let segment = SegmentId { shard, segment: output.segment };
+        let kept = KeptOutput { proof: verdict.proof, prover: verdict.prover, output };
+        let is_all = segment.is_first() && kept.output.ended;
+        let whole = if is_all {
+            let KeptOutput { proof, prover, output } = kept.clone();
+            Some(Whole { output, proof, prover })
+        } else {
+            let run = Run::read(&self.host.store, shard)?;
+            if run.has(segment.segment) {
+                return Ok(Applied::Second);
+            }
+            let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
+            match run.with(&record, kept.clone()) {
+                Ok(whole) => whole,
+                Err(error) => return Ok(Applied::Not(error.into())),
+            }
+        };
         let (host, now, verdict) = (self.host.clone(), self.host.clock.now(), verdict.clone());
+        let completes = verdict.proof;
+        let keep = move |write: &mut Write<'_>| {
+            write.put(&VERDICTS, &segment, &verdict)?;
+            if is_all { Ok(()) } else { write.put(&OUTPUTS, &segment, &kept) }
+        };
+        let Some(Whole { output, proof, prover }) = whole else {
+            let keeps = async move {
+                host.store.commit(keep).await?;
+                drop(turn);
+                Ok::<_, SettlerError>(())
+            };
+            self.host.see_through(keeps).await?;
+            return Ok(Applied::Kept);
+        };
+        let intent = Intent::Settle { proof, output };
         let verified = self.intend(&turn, &intent, move |write| {
-            write.put(&VERDICTS, &SegmentId::first(shard), &verdict)?;
+            keep(write)?;
             let step = Step::Verified { proof, prover };
             write.advance::<SettlerError>(&host.identity, now, part(shard), step).map(drop)
         });
@@ -300,6 +343,10 @@ impl Settler {
         }
         match self.conclude(turn, &intent, PROOF_PATIENCE).await {
             Err(SettlerError::Pending { .. }) => return Ok(Applied::Pending),
+            // With several segments the dispute is about the last one's proof, as the history has it.
+            Err(SettlerError::Refused(_)) if completes != proof => {
+                return Ok(self.ended(shard)?.map_or(Applied::Pending, |ended| Applied::Not(Objection::Ended(ended))));
+            }
             Err(SettlerError::Refused(refusal)) => return Ok(Applied::Not(Objection::World(refusal))),
             concluded => concluded?,
         }

@@ -23,7 +23,7 @@ use shardwire_world::{ShardRecord, ShardState};
 use tokio::time::sleep;
 
 /// What each slot has that doesn't settle.
-const ELSEWHERE: u64 = 9;
+pub(super) const ELSEWHERE: u64 = 9;
 
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
@@ -40,7 +40,7 @@ impl Coded for Because {
 
 /// What comes of opening a state.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+pub(super) enum Way {
     Opens,
     Refuses,
     Lacks,
@@ -50,10 +50,10 @@ enum Way {
 
 /// States that open as a test wants it.
 #[derive(Debug)]
-struct Set(Mutex<Way>);
+pub(super) struct Set(Mutex<Way>);
 
 impl Set {
-    fn to(way: Way) -> Arc<Self> {
+    pub(super) fn to(way: Way) -> Arc<Self> {
         Arc::new(Self(Mutex::new(way)))
     }
 
@@ -91,7 +91,7 @@ impl Origin for Same {
 }
 
 /// A shard of contracts over what the World has.
-fn contracts(salt: u64) -> StartRequest {
+pub(super) fn contracts(salt: u64) -> StartRequest {
     let mut asked = request(salt);
     asked.contracts.push(ContractId(asked.accounts[0].0));
     asked.contracts.sort();
@@ -114,17 +114,17 @@ fn contracts(salt: u64) -> StartRequest {
     asked
 }
 
-async fn settler(machine: &Machine, origins: &Arc<Set>) -> Run {
+pub(super) async fn settler(machine: &Machine, origins: &Arc<Set>) -> Run {
     let clock: Arc<SetWall> = SetWall::at(Timestamp(10_000));
     machine.with_judge(&clock, Judge::new(Arc::new(Believer), origins.clone())).await.unwrap()
 }
 
-async fn record(run: &Run, start: &ShardStart) -> ShardRecord {
+pub(super) async fn record(run: &Run, start: &ShardStart) -> ShardRecord {
     run.world.shard(start.shard).await.unwrap().unwrap()
 }
 
 /// What a run read that touched one more slot, in which it found this.
-fn reads(record: &ShardRecord, found: u64) -> Reads {
+pub(super) fn reads(record: &ShardRecord, found: u64) -> Reads {
     let place = |contract| record.start.contract_index(contract).unwrap();
     let mut reads = Reads::default();
     for (entry, value) in record.start.entries.iter().zip(&record.values) {
@@ -144,7 +144,7 @@ fn proof(record: &ShardRecord, reads: &Reads, prover: u8) -> StoredProof {
     held(&record.start, record.before, join(&felts, &proof), prover, prover.into())
 }
 
-fn peer(number: u8) -> PeerId {
+pub(super) fn peer(number: u8) -> PeerId {
     Identity::from_secret(&[number; 32]).peer()
 }
 

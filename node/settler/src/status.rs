@@ -1,11 +1,14 @@
 //! How shards and the World's storage are, for people.
 
-use super::{Settler, SettlerError, proofs::verifies};
+use super::{Settler, SettlerError, proofs::verifies, segments::Run};
 use shardwire_model::{
     Cause, Felt, PeerId, SegmentId, ShardId, Slot, Stage,
     life::{AbortCause, Step},
 };
-use shardwire_store::records::{INTENTS, Intent, KeptCause, KeptVerdict, VERDICTS};
+use shardwire_store::{
+    RecordKey as _,
+    records::{INTENTS, Intent, KeptCause, KeptVerdict, VERDICTS},
+};
 use shardwire_world::{Refusal, Settlement, ShardState, StorageEntry};
 use std::{collections::BTreeSet, sync::PoisonError};
 
@@ -20,8 +23,12 @@ pub struct SettlementStatus {
     pub operator: PeerId,
     /// The program that is to be proven, once the World has started the shard.
     pub program: Option<Felt>,
-    /// The verdict on the proof of it that holds, if one was verified. Anybody can send one that doesn't: that is its sender's, and not told of the shard.
+    /// The verdict on the proof of it that holds, if its run is verified; of several segments that on the last one's. Anybody can send one that doesn't: that is its sender's, and not told of the shard.
     pub verdict: Option<KeptVerdict>,
+    /// Of how many segments of its run a proof holds.
+    pub proven_segments: u32,
+    /// How often its operator has cut the run, as far as it has said so; none any more when the shard is over.
+    pub cuts: u32,
     /// What the World settled.
     pub settlement: Option<Settlement>,
     /// What it waits for, or what went wrong last.
@@ -66,13 +73,17 @@ impl Settler {
                 operator,
                 program: None,
                 verdict: None,
+                proven_segments: 0,
+                cuts: 0,
                 settlement: None,
                 error,
             }));
         };
         let life = self.life(shard)?;
-        let verified = |verdict: &KeptVerdict| verifies(&life, verdict.proof);
-        let verdict = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?.filter(verified);
+        let verdicts = self.host.store.with_prefix(&VERDICTS, &shard.to_bytes())?.into_iter().map(|it| it.1);
+        let verdicts: Vec<KeptVerdict> = verdicts.collect();
+        let proven = verdicts.iter().filter(|verdict| verdict.fault.is_none()).count();
+        let verdict = verdicts.into_iter().find(|verdict| verifies(&life, verdict.proof));
         // What was wrong with a proof is of no interest once the shard is over, unless that ended it.
         let ended_it = matches!(life.step(Stage::Aborted), Some(Step::Aborted { why: AbortCause::Unmergeable }));
         let tells = ended_it || !life.is_over();
@@ -82,6 +93,8 @@ impl Settler {
             stage: life.stage().unwrap_or_default(),
             operator: record.start.operator,
             program: Some(record.start.program),
+            proven_segments: u32::try_from(proven).unwrap_or(u32::MAX),
+            cuts: Run::read(&self.host.store, shard)?.count_cuts(),
             error: pending.or_else(|| fault.map(KeptCause::cause)),
             verdict,
             settlement: match record.state {

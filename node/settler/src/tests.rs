@@ -278,8 +278,7 @@ async fn a_machine_that_contradicts_itself_gives_no_verdict() {
         |entry: &Entry| Update { kind: entry.kind, contract: entry.contract, key: entry.key, value: Felt::ONE };
     let output = Output { updates: start.entries.iter().map(updates).collect(), ..output(&start, before) };
     let bytes = [&b"proof"[..], &postcard::to_allocvec(&output).unwrap()].concat();
-    let segment = SegmentId::first(start.shard);
-    let decide = |judge: &Judge, hash| judge.decide(&bytes, hash, &record, segment);
+    let decide = |judge: &Judge, hash| judge.decide(&bytes, hash, &record, 0, before);
     let judge = Judge::new(Arc::new(Wavering::default()), Arc::new(NoOrigins));
     assert!(matches!(decide(&judge, Hash::of(&bytes)), Err(SettlerError::Wavers)));
     assert_eq!(decide(&judge, Hash::of(&bytes)).unwrap().unwrap(), output);
@@ -320,7 +319,7 @@ async fn a_proof_of_another_job_is_not_fetched_and_nobodys_fault() {
     assert_eq!(settler.host.peers.view(identity(2).peer()).components, shardwire_reputation::Components::default());
 }
 
-/// A run has one segment today; this one is made by hand.
+/// A run of the fixed rules has one segment; this one is made by hand.
 #[tokio::test(start_paused = true)]
 async fn a_proof_of_another_segment_decides_nothing_about_the_first() {
     let folder = tempfile::tempdir().unwrap();

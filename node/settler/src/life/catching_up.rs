@@ -12,6 +12,7 @@ use crate::{
     Settler, SettlerError,
     error::Objection,
     events::{ShardAborted, ShardSettled, ShardStarted},
+    segments,
 };
 use shardwire_host::{Turn, history::Advance as _};
 use shardwire_model::{
@@ -19,9 +20,10 @@ use shardwire_model::{
     life::{AbortCause, AbortReason, Step},
 };
 use shardwire_store::{
-    Write,
+    RecordKey as _, Write,
     records::{INTENTS, Intent, KeptCause, KeptVerdict, VERDICTS},
 };
+use shardwire_transport::Identity;
 use shardwire_world::events::{Kind, OperationFinal, OperationPending, OperationRefused, OperationSubmitted};
 use shardwire_world::{MergeError, Receipt, Refusal, Standing, Ticket};
 use std::sync::Arc;
@@ -143,7 +145,7 @@ impl Settler {
         let host = self.host.clone();
         let changes = move |write: &mut Write<'_>| {
             with(write)?;
-            write.advance::<SettlerError>(&host.identity, at, part(shard), step).map(drop)
+            steps(write, &host.identity, at, shard, step)
         };
         self.host.store.commit(changes).await
     }
@@ -159,12 +161,14 @@ impl Settler {
         let (host, now, settled) = (self.host.clone(), self.host.clock.now(), older_settlement(intent, refusal));
         let changes = move |write: &mut Write<'_>| {
             if let Some(step) = settled {
-                write.advance::<SettlerError>(&host.identity, now, part(shard), step)?;
+                steps(write, &host.identity, now, shard, step)?;
             }
-            if let Some((proof, fault)) = disputed
-                && let Some(verdict) = write.get(&VERDICTS, &segment)?.filter(|verdict| verdict.proof == proof)
-            {
-                write.put(&VERDICTS, &segment, &KeptVerdict { fault: Some(fault), ..verdict })?;
+            if let Some((proof, fault)) = disputed {
+                // That of the segment with which the run ended.
+                let verdicts = write.with_prefix(&VERDICTS, &shard.to_bytes())?;
+                if let Some((of, verdict)) = verdicts.into_iter().find(|(_, verdict)| verdict.proof == proof) {
+                    write.put(&VERDICTS, &of, &KeptVerdict { fault: Some(fault), ..verdict })?;
+                }
             }
             match ends {
                 true => write.put(&INTENTS, &segment, &Intent::Abort { reason: AbortReason::Unmergeable })?,
@@ -183,6 +187,21 @@ impl Settler {
             Ok(None) | Err(_) => self.assignments.announce_all(),
         }
     }
+}
+
+/// Takes a step of a shard's life. With the one that ends it goes what was kept for its run.
+fn steps(
+    write: &mut Write<'_>,
+    identity: &Identity,
+    at: Timestamp,
+    shard: ShardId,
+    step: Step,
+) -> Result<(), SettlerError> {
+    let life = write.advance::<SettlerError>(identity, at, part(shard), step)?;
+    if life.is_over() {
+        segments::forget(write, shard)?;
+    }
+    Ok(())
 }
 
 fn why(reason: AbortReason) -> AbortCause {
