@@ -73,6 +73,8 @@ pub(super) fn of_settlement(it: SettlementStatus) -> ShardStatus {
     let mut status = ShardStatus {
         stage: it.stage,
         program_hash: it.program,
+        segments: if it.cuts > 0 { it.cuts + 1 } else { 0 },
+        segments_proven: it.proven_segments,
         error: it.error,
         ..ShardStatus::new(it.shard, Role::Settler, it.operator)
     };

@@ -308,7 +308,7 @@ fn in_full(it: &ShardStatus) -> String {
         ("budget", some(it.budget_bytes > 0, budget(it))),
         ("segments", some(it.segments > 1, format!("{} so far", it.segments))),
         ("segment", some(it.segment > 0, it.segment.to_string())),
-        ("proven", some(it.segments_proven > 0, format!("{} segments", it.segments_proven))),
+        ("proven", some(it.segments > 1 && it.segments_proven > 0, format!("{} segments", it.segments_proven))),
         ("steps", some(it.steps > 0, it.steps.to_string())),
         (
             "witness",

@@ -149,7 +149,7 @@ pub struct ShardStatus {
     pub budget_used_bytes: u64,
     /// How many of them a proof may take: a transaction that would exceed them begins the next segment.
     pub budget_bytes: u64,
-    /// In how many segments its operator has it so far.
+    /// In how many segments its operator has cut it so far; at a settler zero until there is a cut.
     pub segments: u32,
     /// Of how many of them its settler has found a proof to hold, as long as it isn't settled.
     pub segments_proven: u32,
