@@ -139,10 +139,12 @@ fn samples(path: &Path) -> Samples {
         prove_peak_bytes: 8,
         proof_bytes: 9,
     };
+    let before = values.iter().map(|value| value.0).collect::<Vec<Felt>>();
     let kept = Job {
         start: start(),
         values,
         segment: 1,
+        before: WireFelt(shardwire_model::state_commitment(start().commitment(), &before)),
         operator: peer,
         epoch: 300,
         manifest: Some(Manifest { chunks: vec![Hash::of(b"chunk")], steps: 300, output: output() }),

@@ -46,6 +46,7 @@ pub const LAYOUT: Layout = Layout {
         node::HISTORY_FROM_1,
         prover::JOBS_FROM_1,
         prover::JOBS_FROM_2,
+        prover::JOBS_FROM_3,
         operator::ASSIGNMENTS_FROM_1,
         operator::TRANSACTIONS_FROM_1,
         settler::INTENTS_FROM_1,
