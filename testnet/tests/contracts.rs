@@ -10,7 +10,7 @@ fn played_in(data: &Path, more: &[&str]) -> (Value, String) {
     binary::locate(&mut say).expect("a node");
     let worker = worker::locate(&mut say).expect("a worker").path().to_owned();
     let output = Command::new(env!("CARGO_BIN_EXE_testnet"))
-        .args(["contracts", "--json", "--players", "3", "--transactions", "40", "--seed", "5"])
+        .args(["contracts", "--json", "--players", "3", "--seed", "5"])
         .args(more)
         .arg("--data")
         .arg(data)
@@ -33,7 +33,7 @@ fn played(more: &[&str]) -> Value {
 fn a_game_of_contracts_settles_what_the_recomputation_says() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("net");
-    let (object, told) = played_in(&data, &[]);
+    let (object, told) = played_in(&data, &["--transactions", "40"]);
     assert_eq!((&object["ok"], &object["transactions"], &object["segments"]), (&true.into(), &40.into(), &1.into()));
     for figure in [
         "calls",
@@ -60,8 +60,8 @@ fn a_game_of_contracts_settles_what_the_recomputation_says() {
 /// The same game where provers have little memory: each proof is of a part of it.
 #[test]
 fn a_game_that_one_proof_could_not_take_is_proven_in_segments_and_settles_the_same() {
-    let object = played(&["--proof-memory", "3300000000"]);
-    assert_eq!((&object["ok"], &object["transactions"]), (&true.into(), &40.into()), "{object}");
+    let object = played(&["--transactions", "90", "--proof-memory", "4100000000"]);
+    assert_eq!((&object["ok"], &object["transactions"]), (&true.into(), &90.into()), "{object}");
     let segments = object["segments"].as_u64().expect("a number");
     assert!((2..10).contains(&segments), "{segments} segments");
     assert_eq!(object["updates"].as_array().map(Vec::len), Some(8));
