@@ -86,8 +86,6 @@ pub(super) struct Machine {
     /// The configuration's lists.
     peers: Vec<String>,
     admins: Vec<PeerId>,
-    /// What else its configuration says.
-    settings: String,
     seeds: Dice,
     life: Option<Life>,
 }
@@ -126,7 +124,6 @@ impl Machine {
             proving,
             peers: Vec::new(),
             admins: Vec::new(),
-            settings: String::new(),
             seeds: Dice::of(dice.number(), 0),
             life: None,
         }
@@ -147,12 +144,6 @@ impl Machine {
     pub(super) fn knows_genesis(&self, genesis: &[u8]) {
         let path = self.paths().geneses().join(format!("{}.json", Hash::of(genesis)));
         self.disk().write(&path, &[genesis], true).expect("a disk that nothing has happened to yet");
-    }
-
-    /// Gives its configuration a further line.
-    pub(super) fn set(&mut self, line: &str) {
-        self.settings.push_str(line);
-        self.settings.push('\n');
     }
 
     pub(super) fn obeys(&mut self, admin: PeerId) {
@@ -187,12 +178,11 @@ impl Machine {
     fn config(&self) -> Config {
         let list = |texts: Vec<String>| texts.iter().map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(",");
         let text = format!(
-            "network = \"{NETWORK}\"\nroles = [\"{}\"]\nlisten = \"{}\"\npeers = [{}]\nadmins = [{}]\n{}",
+            "network = \"{NETWORK}\"\nroles = [\"{}\"]\nlisten = \"{}\"\npeers = [{}]\nadmins = [{}]\n",
             self.role,
             self.address(),
             list(self.peers.clone()),
-            list(self.admins.iter().map(ToString::to_string).collect()),
-            self.settings
+            list(self.admins.iter().map(ToString::to_string).collect())
         );
         Config::parse(Path::new("shardwire.toml"), &text, &Environment::default(), Flags::default())
             .expect("the simulator's own text")

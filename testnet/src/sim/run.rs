@@ -42,9 +42,6 @@ pub const LIVENESS: Duration = Duration::from_secs(30 * 60);
 /// The fewest moves of a long shard, and half of the most: a chunk of its witness holds some 155.
 const LONG: usize = 165;
 
-/// What a proof may take where memory is scarce, in bytes: the dungeon's beginning, and some transactions.
-const LITTLE_MEMORY: u64 = 3_300_000_000;
-
 /// How long before the run the time of its shards of contracts begins, in seconds: clocks are wrong by less, unless they jump.
 const BEFORE: u64 = 60 * 60;
 
@@ -102,11 +99,6 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     if let Some(dungeon) = &dungeon {
         let those = machines.iter().filter(|machine| machine.role() != Role::Prover);
         those.for_each(|machine| machine.knows_genesis(dungeon.genesis()));
-        // In every second one provers have so little memory that a game may need several proofs.
-        if contracts.chance(PPM / 2) {
-            let line = format!("operator.proof_memory_bytes = {LITTLE_MEMORY}");
-            machines.iter_mut().filter(|machine| machine.role() == Role::Operator).for_each(|it| it.set(&line));
-        }
     }
 
     let world = identity.hash();

@@ -30,15 +30,6 @@ enum Stop {
     Twice,
 }
 
-/// Where a run is cut.
-#[derive(Clone, Debug)]
-enum Cuts {
-    /// Where one proof takes no more.
-    Within(Limits),
-    /// After so many transactions of each segment; after those comes the last.
-    After(Vec<u32>),
-}
-
 /// The segments of a run that is executed. [`next`](Self::next) gives one after the other.
 pub struct Segments<'a> {
     /// Before the run's first transaction.
@@ -47,7 +38,7 @@ pub struct Segments<'a> {
     native: Native,
     classes: Vec<Class>,
     transactions: &'a mut dyn Iterator<Item = Logged>,
-    cuts: Cuts,
+    limits: Limits,
     /// The number of the next one.
     number: u32,
     /// What was taken and is of the next segment.
@@ -74,29 +65,9 @@ impl<'a> Segments<'a> {
         limits: Limits,
         transactions: &'a mut dyn Iterator<Item = Logged>,
     ) -> Result<Self, ExecuteError> {
-        Self::with(native, Cuts::Within(limits), transactions)
-    }
-
-    /// Those of a run that was cut after so many transactions of each of its segments, to execute it again: whoever gives other counts gets other segments.
-    ///
-    /// # Errors
-    /// As [`of`](Self::of).
-    pub fn cut_after(
-        native: Native,
-        counts: Vec<u32>,
-        transactions: &'a mut dyn Iterator<Item = Logged>,
-    ) -> Result<Self, ExecuteError> {
-        Self::with(native, Cuts::After(counts), transactions)
-    }
-
-    fn with(
-        native: Native,
-        cuts: Cuts,
-        transactions: &'a mut dyn Iterator<Item = Logged>,
-    ) -> Result<Self, ExecuteError> {
         let classes = classes(&native)?;
         let (begun, pending, from) = (native.clone(), None, None);
-        Ok(Self { begun, native, classes, transactions, cuts, number: 0, pending, from, taken: 0, is_over: false })
+        Ok(Self { begun, native, classes, transactions, limits, number: 0, pending, from, taken: 0, is_over: false })
     }
 
     /// The number of the next segment, from 0.
@@ -119,19 +90,11 @@ impl<'a> Segments<'a> {
             return Ok(None);
         }
         let Self { begun, native, classes, transactions, pending, from, taken, .. } = self;
-        let (most, after) = match &self.cuts {
-            Cuts::Within(limits) => (limits.have_another(self.number).then_some(limits.proof_bytes), None),
-            Cuts::After(counts) => (None, counts.get(self.number as usize).copied()),
-        };
-        let mut count = 0;
+        let (most, may_cut) = (self.limits.proof_bytes, self.limits.have_another(self.number));
         let first = First::of(begun);
         let (is_cut, spent, mut stopped) = (Cell::new(false), RefCell::new(None::<Spent>), None);
-        let is_later = from.is_some();
+        let (is_later, mut has_begun) = (from.is_some(), false);
         let mut trees = iter::from_fn(|| {
-            if after == Some(count) {
-                is_cut.set(true);
-                return None;
-            }
             let change = match pending.take() {
                 Some(change) => change,
                 None => {
@@ -153,22 +116,21 @@ impl<'a> Segments<'a> {
                     }
                 }
             };
-            let takes = spent.borrow().as_ref().map_or(0, |spent| bytes_with(spent, &change, is_later));
-            let fits = most.is_none_or(|most| takes <= most);
-            if count > 0 && !fits {
+            let fits = spent.borrow().as_ref().is_none_or(|spent| bytes_with(spent, &change, is_later) <= most);
+            if has_begun && may_cut && !fits {
                 *pending = Some(change);
                 is_cut.set(true);
                 return None;
             }
-            count += 1;
+            has_begun = true;
             Some((**change.tree()).clone())
         });
-        let mut tell = |now: Spent| {
+        let mut count = |now: Spent| {
             spent.replace(Some(now.clone()));
             told(now);
         };
         let segment = Segment { from: from.as_ref(), is_cut: &|| is_cut.get() };
-        let replayed = replay_segment(begun.start(), classes, &first, segment, &mut trees, &mut tell, sink);
+        let replayed = replay_segment(begun.start(), classes, &first, segment, &mut trees, &mut count, sink);
         if let Some(error) = first.failure() {
             return Err(cannot(true, error));
         }

@@ -1,5 +1,5 @@
 //! A proof in simulation is a **signed re-execution**: the simulator executes the shard's transactions once more, and signs the output. Those of the fixed rules it executes in plain
-//! Rust; those of contracts by blockifier and the program's replay, which asserts what a proof of it would show. A segment of such a run follows on the one before, which it has executed then: a prover that comes too early with a later one is told nothing, and tries again.
+//! Rust; those of contracts by blockifier and the program's replay, which asserts what a proof of it would show.
 //!
 //! A STARK takes seconds of every core; a simulation has milliseconds. So the [`Notary`] stands for soundness: it looks the output up in the witness that
 //! the prover assembled, and what was logged when; executes the shard's transactions by itself, and signs only if both agree; and it believes its own signature alone.
@@ -10,10 +10,7 @@ mod contracts;
 mod memory;
 mod rules;
 
-use self::{
-    contracts::{Contracts, Without},
-    memory::Memory,
-};
+use self::{contracts::Contracts, memory::Memory};
 use crate::{contracts::prepared::compile, dice::Dice};
 use serde::{Deserialize, Serialize};
 use shardwire::proofs::{Answering, Cancelled, Proofs, Prove, Proving as ProofInTheMaking, Verify};
@@ -87,42 +84,22 @@ impl Notary {
         Proofs { verify: Arc::new(Believer(self.clone())), prove: Some(Arc::new(worker)), compile: Arc::new(compile) }
     }
 
-    fn sign(&self, witness: &[u8], prover: PeerId, padding: usize) -> Result<Vec<u8>, ProveError> {
-        let refused = |reason: String| ProveError::Refused { code: "SW-SIM-001".into(), reason };
-        let felts = match self.felts(witness) {
-            Ok(felts) => felts.map_err(refused)?,
-            // Nobody's fault, and over once the segment before is proven.
-            Err(Without::Later) => return Err(ProveError::Failed { reason: "the segment before is unknown".into() }),
-            Err(Without::Wrong) => {
-                return Err(refused("the witness is not of what the shard's accounts signed".into()));
-            }
-        };
-        self.signed(&felts, prover, padding).map_err(refused)
-    }
-
-    /// The output of a witness, if executing it again comes to the same; or what is wrong with it.
-    fn felts(&self, witness: &[u8]) -> Result<Result<Vec<Felt>, String>, Without> {
-        let found = || {
-            let memory = Memory::of(witness).ok_or("the witness can't be read")?;
-            let felts = memory.output().ok_or("the witness has no output")?;
-            let output = Output::from_felts(&felts).map_err(|error| error.to_string())?;
-            Ok::<_, String>((memory, felts, output))
-        };
-        let (memory, felts, output) = match found() {
-            Ok(found) => found,
-            Err(wrong) => return Ok(Err(wrong)),
-        };
+    fn sign(&self, witness: &[u8], prover: PeerId, padding: usize) -> Result<Vec<u8>, String> {
+        let memory = Memory::of(witness).ok_or("the witness can't be read")?;
+        let felts = memory.output().ok_or("the witness has no output")?;
+        let output = Output::from_felts(&felts).map_err(|error| error.to_string())?;
         let shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
-        let (start, transactions) = shards.get(&output.shard).ok_or(Without::Wrong)?;
+        let (start, transactions) = shards.get(&output.shard).ok_or("a witness of an unknown shard")?;
+        let values = memory.values(start, output.before).ok_or("the witness doesn't begin from its state")?;
         let executed = match (&start.terms, &self.contracts) {
-            (Terms::Rules, _) => {
-                let values = memory.values(start, output.before).ok_or(Without::Wrong)?;
-                rules::execute(start, &values, transactions).ok_or(Without::Wrong)?
-            }
-            (Terms::Contracts(_), Some(contracts)) => contracts.execute(start, transactions, &memory, &output)?,
-            (Terms::Contracts(_), None) => return Err(Without::Wrong),
+            (Terms::Rules, _) => rules::execute(start, &values, transactions),
+            (Terms::Contracts(_), Some(contracts)) => contracts.execute(start, &values, transactions, &memory, &output),
+            (Terms::Contracts(_), None) => None,
         };
-        if executed == output { Ok(Ok(felts)) } else { Err(Without::Wrong) }
+        if executed != Some(output) {
+            return Err("the witness is not of what the shard's accounts signed".into());
+        }
+        self.signed(&felts, prover, padding)
     }
 
     fn signed(&self, output: &[Felt], prover: PeerId, padding: usize) -> Result<Vec<u8>, String> {
@@ -244,10 +221,11 @@ impl Prove for Worker {
             if let Some(error) = end.and_then(LocalEnd::error) {
                 return Err(error);
             }
+            let failed = |reason: String| ProveError::Refused { code: "SW-SIM-001".into(), reason };
             let disk = |error: DiskError| ProveError::Io { what: "use the disk", source: error.reason };
             let bytes = self.disk.read(witness, u64::MAX).map_err(disk)?;
             let bytes = bytes.ok_or_else(|| ProveError::Failed { reason: "no witness".into() })?;
-            let mut signed = self.notary.sign(&bytes, self.prover, self.proving.padding)?;
+            let mut signed = self.notary.sign(&bytes, self.prover, self.proving.padding).map_err(failed)?;
             if let Some(last) = signed.last_mut().filter(|_| end == Some(LocalEnd::Damages)) {
                 *last ^= 1;
             }
