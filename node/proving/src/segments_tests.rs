@@ -2,8 +2,8 @@
 
 use crate::segments::Segments;
 use shardwire_model::{
-    Coded as _, EventId, Felt, MAX_SEGMENTS, MAX_TRANSACTIONS, Output, PeerId, Selector, ShardId, ShardStart, Terms, Timestamp,
-    felt::ContractId, program_hash,
+    Coded as _, EventId, Felt, MAX_SEGMENTS, MAX_TRANSACTIONS, Output, PeerId, Selector, ShardId, ShardStart, Terms,
+    Timestamp, felt::ContractId, program_hash,
 };
 
 const BEFORE: Felt = Felt::from_hex_unchecked("0xbe0");

@@ -105,7 +105,10 @@ const OTHER_WORDS: [(&str, &str); 16] = [
     ("SW-READY-005", "this node's own roles don't reach each other at …"),
     ("SW-READY-006", "… (what failed at the node's disk, and the system's reason)"),
     ("SW-READY-007", "most of its peers contradict this node's date"),
-    ("SW-SETTLER-016", "the operator has cut a segment at another state than the proof ends at, or says that the run goes on after it"),
+    (
+        "SW-SETTLER-016",
+        "the operator has cut a segment at another state than the proof ends at, or says that the run goes on after it",
+    ),
     ("SW-WORKER-005", "the prover failed at the witness (a worker's own code, in its output)"),
     ("SW-WORLD-021", "can't … …: … (the file that names the World, and the system's reason)"),
 ];
