@@ -1,6 +1,6 @@
 //! A run of contracts that one proof couldn't take, at its operator: its segments, their jobs, and what the settler is told of them.
 
-use super::{contracts_tests::*, tests::assign, *};
+use super::{contracts_tests::*, *};
 use shardwire_host::Tasks;
 use shardwire_hosted::{
     Limits,
@@ -234,7 +234,7 @@ async fn the_settler_is_told_once_a_session_where_runs_were_cut() {
     assert_eq!(executed.output.after, after);
     assert_ne!(after, Felt::ZERO);
     for session in 0..2 {
-        assert_eq!(told(&running).await, [cuts.clone()], "in session {session}");
+        assert_eq!(told(&running).await, std::slice::from_ref(&cuts), "in session {session}");
     }
     gone(running, tasks).await;
 }
