@@ -1,10 +1,12 @@
 //! Which jobs are worked at, of those that are offered, and for how long all of them are kept.
 //!
 //! **Whose job.** Anybody can say that it is an operator, and make up start data. So a job is taken only with the signature by which a settler that the
-//! World lists has assigned this segment, from this state, to the peer that offers it ([`Prover::is_assigned`]). Another one is declined, and is an offence of the peer that offers it: an
+//! World lists has assigned the run, from the state that the World has, to the peer that offers it ([`Prover::is_assigned`]). Another one is declined, and is an offence of the peer that offers it: an
 //! honest operator is of the same World, or there would be no connection, and offers no job whose signature it hasn't verified, or whose settler that World doesn't list.
+//! With what state a later segment of the run begins is that operator's word alone: if it isn't how the segment before ended, the proof settles nothing.
 //!
-//! **How many.** What is left then is what settlers have assigned. Of one operator [`MAX_OPEN`] jobs are kept that aren't over, and what was fetched of
+//! **How many.** What is left then are segments of runs that settlers have assigned, of which an operator could make up any number. Of one operator [`MAX_OPEN`] jobs are kept that aren't over, those that are proven and wait
+//! for the others of their run included, and what was fetched of
 //! [`MAX_FETCHED`]: a further one makes room, since what is removed can be fetched again. What was fetched of a job that is over goes at once.
 //!
 //! **How long.** A job is forgotten (its record, its lease, its history, its proof and what was fetched) [`KEPT_FOR`] after the deadline of its shard, however it ended, and
@@ -26,7 +28,7 @@ use shardwire_store::{
 };
 use std::time::Duration;
 
-/// Most jobs of an operator that aren't over: four times what an operator executes at a time.
+/// Most jobs of an operator that aren't over: of four times as many shards as it executes at a time, or of four runs with as many segments as a run may have.
 pub(super) const MAX_OPEN: usize = 256;
 /// Most jobs of an operator of which chunks are kept without being in hand.
 pub(super) const MAX_FETCHED: usize = 16;

@@ -1,6 +1,6 @@
 //! The prover: fetches witnesses, proves them, and offers the proofs.
 //!
-//! It consumes `trace` from operators and serves `proof` to settlers. A job's [`Life`] only moves forward: streaming, proving, proven, settled
+//! It consumes `trace` from operators and serves `proof` to settlers. A job is of one segment of a run; the others may be other provers', and its proof waits for theirs. A job's [`Life`] only moves forward: streaming, proving, proven, settled
 //! (or failed, or aborted). Each step is repeated alone after a crash: what was fetched is not fetched again, what is proven
 //! is never proven again. Work is done under the operator's lease only: when that ends, the worker does, and what was fetched waits for
 //! the next lease. A proof needs its operator no longer.

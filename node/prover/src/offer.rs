@@ -20,7 +20,8 @@ use tokio::time::Instant;
 
 /// Most refusals remembered, of all settlers together: 64 bytes each.
 const MAX_SKIPPED: usize = 4096;
-/// How long a settler isn't offered a proof again that it has verified while its World hasn't decided: as long as a question is held.
+/// How long a settler isn't offered a proof again that waits for its World to decide, for the run's other segments, or for the operator's word where it was cut: as long as a question is held. However often that
+/// is, it is no failure of the job.
 const OFFER_AGAIN: Duration = Duration::from_secs(15);
 
 impl Prover {
@@ -80,11 +81,11 @@ impl Prover {
         self.skipped.lock().unwrap_or_else(PoisonError::into_inner).get(&(settler, proof)) == Some(&None)
     }
 
-    /// Forgets who doesn't want a proof; whether anybody didn't.
+    /// Forgets who doesn't want a proof; whether anybody didn't. Who asks for it again by itself does so when it would have.
     pub(super) fn ask_again(&self, proof: Hash) -> bool {
         let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
         let before = skipped.len();
-        skipped.retain(|(_, refused), _| *refused != proof);
+        skipped.retain(|(_, refused), until| *refused != proof || until.is_some());
         skipped.len() < before
     }
 

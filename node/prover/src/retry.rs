@@ -12,12 +12,12 @@ pub enum RetryError {
         /// The shard.
         shard: ShardId,
     },
-    /// Nothing was given up, and nothing waits.
+    /// Nothing was given up, and nothing waits but for others.
     #[error("nothing of shard {shard} is given up here: its job is {stage}")]
     NotFailed {
         /// The shard.
         shard: ShardId,
-        /// Where its job stands.
+        /// Where its job stands: of several, the one that is least far.
         stage: Stage,
     },
     /// It can't be noted.
@@ -47,7 +47,7 @@ impl Coded for RetryError {
 
 impl Prover {
     /// Tries again the jobs of a shard that were given up here, and ends the wait of those that were to be tried again later. A proof that settlers
-    /// dispute is made anew, one that they don't want is offered to them again. How many.
+    /// dispute is made anew, one that they don't want is offered to them again; one that waits for other segments isn't asked for sooner. How many.
     ///
     /// # Errors
     /// [`RetryError::Unknown`], [`RetryError::NotFailed`], or [`RetryError::Prover`] if the disk fails.
@@ -57,7 +57,8 @@ impl Prover {
             let of_shard = jobs.iter().filter(|(_, known)| known.job.start.shard == shard);
             of_shard.map(|(id, known)| (*id, known.clone())).collect()
         };
-        let Some((_, first)) = jobs.first() else { return Err(RetryError::Unknown { shard }) };
+        let stages = jobs.iter().map(|(_, known)| known.stage().unwrap_or_default());
+        let Some(stage) = stages.min() else { return Err(RetryError::Unknown { shard }) };
         let mut retried = 0;
         for (id, known) in &jobs {
             let (failed, is_open) = (known.has_failed(), !known.life.is_over());
@@ -81,7 +82,7 @@ impl Prover {
             }
         }
         match retried {
-            0 => Err(RetryError::NotFailed { shard, stage: first.stage().unwrap_or_default() }),
+            0 => Err(RetryError::NotFailed { shard, stage }),
             retried => Ok(retried),
         }
     }

@@ -44,6 +44,17 @@ impl Prove for InOrder {
     }
 }
 
+/// The proofs of these, of which the prover has none yet.
+async fn proven(prover: &Arc<Prover>, segments: &[Arc<Operator>; 2]) -> Vec<Hash> {
+    let mut proofs = Vec::new();
+    for operator in segments {
+        let [taking, _serving] = meet(prover, operator);
+        taking.await.unwrap();
+        proofs.push(operator.finished.lock().unwrap().take().expect("the operator is told"));
+    }
+    proofs
+}
+
 #[tokio::test(start_paused = true)]
 async fn two_segments_of_a_shard_are_two_jobs_with_a_life_and_a_receipt_each() {
     let folder = tempfile::tempdir().unwrap();
@@ -51,12 +62,7 @@ async fn two_segments_of_a_shard_are_two_jobs_with_a_life_and_a_receipt_each() {
     let segments = [Operator::of_segment(0), Operator::of_segment(1)].map(Arc::new);
     let [first, second] = [0, 1].map(|segment| segments[segment].offer.job);
     assert_ne!(first, second);
-    let mut proofs = Vec::new();
-    for operator in &segments {
-        let [taking, _serving] = meet(&prover, operator);
-        taking.await.unwrap();
-        proofs.push(operator.finished.lock().unwrap().take().expect("the operator is told"));
-    }
+    let proofs = proven(&prover, &segments).await;
     assert_ne!(proofs[0], proofs[1], "each has a proof of its own");
     for (job, (proof, segment)) in [first, second].into_iter().zip(proofs.iter().zip(0..)) {
         let known = prover.job(job).unwrap();
@@ -84,6 +90,41 @@ async fn two_segments_of_a_shard_are_two_jobs_with_a_life_and_a_receipt_each() {
         assert_eq!(prover.host.store.life(other).unwrap().stage(), None, "no entry of it is the other segment's");
     }
     drop(prover);
+}
+
+/// A fixed bug: a proof that only waited for the other segments was counted as tried again, and where a shard stood was where any of its jobs did.
+#[tokio::test(start_paused = true)]
+async fn of_a_shards_segments_those_alone_are_tried_again_that_were_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (prover, _tasks) = prover_with(folder.path(), "", Arc::new(InOrder::default()));
+    let segments = [Operator::of_segment(0), Operator::of_segment(1)].map(Arc::new);
+    let proofs = proven(&prover, &segments).await;
+    let (shard, jobs) = (segments[0].offer.shard, segments.each_ref().map(|it| it.offer.job));
+    let settlers = [settlers()[0].peer(), identities()[0].peer()];
+    let skipped = async |settler, proof, reason| {
+        let cause = Cause::new("SW-SETTLER-002", "it is skipped");
+        prover.replied(settler, proof, proof::Reply::Skipped { shard, reason, cause }).await.unwrap();
+    };
+    let stages = || jobs.map(|job| prover.job(job).unwrap().stage().unwrap());
+    for settler in settlers {
+        skipped(settler, proofs[0], SkipReason::Pending).await;
+        skipped(settler, proofs[1], SkipReason::Unknown).await;
+    }
+    assert_eq!(stages(), [Stage::Proven, Stage::Failed]);
+    assert_eq!(prover.retry(shard).await.unwrap(), 1);
+    assert_eq!(stages(), [Stage::Proven, Stage::Proven]);
+    for settler in settlers {
+        let offered = prover.proof_for(settler).await.unwrap().expect("what was given up is offered");
+        assert_eq!((offered.segment, offered.proof), (1, proofs[1]));
+        skipped(settler, proofs[1], SkipReason::Pending).await;
+        assert!(prover.proof_for(settler).await.unwrap().is_none());
+    }
+    assert_eq!(prover.retry(shard).await.unwrap_err().code(), "SW-PROVER-014", "both only wait");
+    // Whichever it sees first.
+    let first = usize::from(jobs[1] < jobs[0]);
+    skipped(settlers[0], proofs[first], SkipReason::Settled).await;
+    let error = prover.retry(shard).await.unwrap_err().to_string();
+    assert!(error.ends_with("its job is proven"), "{error}");
 }
 
 /// The second of several, which begins with a state of its own and ends no run.
