@@ -12,7 +12,7 @@ use shardwire_host::{
     history::Lives as _,
     testing::{host, store},
 };
-use shardwire_model::{Cause, Felt, Output, Timestamp};
+use shardwire_model::{Cause, Coded as _, Felt, Output, Timestamp};
 use shardwire_protocols::{
     proof::{self, Handler as _, SkipReason},
     trace::{JobOffer, job_id},
