@@ -47,7 +47,13 @@ impl ShortChunk {
         let output =
             closing.builtins.iter().find(|(builtin, _)| *builtin == OUTPUT).expect("every run has an output").1;
         let felts = put_out.to_felts();
-        closing.lengths[output as usize] = u32::try_from(felts.len()).unwrap();
+        let length = u32::try_from(felts.len()).unwrap();
+        closing.lengths[output as usize] = length;
+        for (segment, _, public) in &mut closing.public {
+            if *segment == output {
+                *public = length;
+            }
+        }
         let run = body.runs.iter_mut().find(|run| run.segment == output && run.offset == 0).expect("it was written");
         run.cells = felts.into_iter().map(Value::Felt).collect();
         body.encode()

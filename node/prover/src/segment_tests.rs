@@ -160,7 +160,9 @@ async fn a_segment_that_is_not_the_last_is_proven_from_the_state_that_the_job_na
     let (prover, tasks) = resumed();
     let [taking, _serving] = meet(&prover, &operator);
     taking.await.unwrap();
-    let proof = operator.finished.lock().unwrap().take().expect("the operator is told");
+    let returned = operator.abandoned.lock().unwrap().take();
+    let told = operator.finished.lock().unwrap().take();
+    let proof = told.unwrap_or_else(|| panic!("the operator is told: {returned:?}"));
     drop((prover, tasks));
 
     let (prover, _tasks) = resumed();
