@@ -315,7 +315,7 @@ async fn a_key_has_its_connections_and_credit_and_no_peer_makes_a_node_log_error
 
     // Sessions with long questions beyond those that it may have, one of which the node has opened itself: refused, and no error of the node's.
     let header = [&[9, 7][..], b"handoff", &[1]].concat();
-    let asks = [&header[..], &[0, 2, 0, 0]].concat();
+    let asks = [&header[..], &[0, 3, 0, 0, 0]].concat();
     let mut sessions = Vec::new();
     for _ in 0..12 {
         let (mut send, receive) = stranger.connection.quinn().open_bi().await.expect("a stream");
