@@ -47,10 +47,10 @@ pub struct Job {
     pub fault: Option<KeptCause>,
 }
 
-/// A job of version 1: what settlers signed was kept as the messages in which it came.
+/// A job before version 4: of the state before only the first segment's was known, and that wasn't kept. Versions differ in how start data was written, and what was signed.
 #[derive(Serialize, Deserialize)]
-pub(super) struct JobOf1 {
-    pub(super) start: without_terms::Start,
+pub(super) struct OlderJob<Start, Signed> {
+    pub(super) start: Start,
     pub(super) values: Vec<WireFelt>,
     pub(super) segment: u32,
     pub(super) operator: PeerId,
@@ -59,9 +59,41 @@ pub(super) struct JobOf1 {
     pub(super) attempts: u32,
     pub(super) proof: Option<Hash>,
     pub(super) figures: Figures,
-    pub(super) receipt: Option<Vec<u8>>,
-    pub(super) disputes: BTreeMap<PeerId, Vec<u8>>,
+    pub(super) receipt: Option<Signed>,
+    pub(super) disputes: BTreeMap<PeerId, Signed>,
     pub(super) fault: Option<KeptCause>,
+}
+
+/// A job of version 1: what settlers signed was kept as the messages in which it came.
+pub(super) type JobOf1 = OlderJob<without_terms::Start, Vec<u8>>;
+/// A job of version 2: start data had no terms.
+type JobOf2 = OlderJob<without_terms::Start, SignedBytes>;
+/// A job of version 3.
+type JobOf3 = OlderJob<ShardStart, SignedBytes>;
+
+impl<Start, Signed> OlderJob<Start, Signed> {
+    /// The same with start data and what was signed in another form.
+    fn map<NextStart, NextSigned>(
+        self,
+        start: impl FnOnce(Start) -> NextStart,
+        signed: impl Fn(Signed) -> Result<NextSigned, StoreError>,
+    ) -> Result<OlderJob<NextStart, NextSigned>, StoreError> {
+        let disputes = self.disputes.into_iter().map(|(peer, it)| Ok((peer, signed(it)?)));
+        Ok(OlderJob {
+            start: start(self.start),
+            values: self.values,
+            segment: self.segment,
+            operator: self.operator,
+            epoch: self.epoch,
+            manifest: self.manifest,
+            attempts: self.attempts,
+            proof: self.proof,
+            figures: self.figures,
+            disputes: disputes.collect::<Result<_, StoreError>>()?,
+            receipt: self.receipt.map(signed).transpose()?,
+            fault: self.fault,
+        })
+    }
 }
 
 /// What was signed stays the bytes that were signed.
@@ -70,46 +102,14 @@ pub(super) const JOBS_FROM_1: Migration = Migration {
     from: 1,
     run: |rows| {
         let table = "prover.jobs";
-        let signed = |message: Vec<u8>| SignedBytes::of_message(table, &message);
         for (key, record) in rows.all(table)? {
             let job: JobOf1 = crate::table::read(table, &record)?;
-            let disputes = job.disputes.into_iter().map(|(peer, message)| Ok((peer, signed(message)?)));
-            let job = JobOf2 {
-                start: job.start,
-                values: job.values,
-                segment: job.segment,
-                operator: job.operator,
-                epoch: job.epoch,
-                manifest: job.manifest,
-                attempts: job.attempts,
-                proof: job.proof,
-                figures: job.figures,
-                receipt: job.receipt.map(signed).transpose()?,
-                disputes: disputes.collect::<Result<_, StoreError>>()?,
-                fault: job.fault,
-            };
+            let job: JobOf2 = job.map(|start| start, |message| SignedBytes::of_message(table, &message))?;
             rows.put_record(table, &key, &job)?;
         }
         Ok(())
     },
 };
-
-/// A job of version 2: start data had no terms.
-#[derive(Serialize, Deserialize)]
-struct JobOf2 {
-    start: without_terms::Start,
-    values: Vec<WireFelt>,
-    segment: u32,
-    operator: PeerId,
-    epoch: u64,
-    manifest: Option<Manifest>,
-    attempts: u32,
-    proof: Option<Hash>,
-    figures: Figures,
-    receipt: Option<SignedBytes>,
-    disputes: BTreeMap<PeerId, SignedBytes>,
-    fault: Option<KeptCause>,
-}
 
 /// All shards were of the fixed rules.
 pub(super) const JOBS_FROM_2: Migration = Migration {
@@ -119,42 +119,12 @@ pub(super) const JOBS_FROM_2: Migration = Migration {
         let table = "prover.jobs";
         for (key, record) in rows.all(table)? {
             let job: JobOf2 = crate::table::read(table, &record)?;
-            let job = JobOf3 {
-                start: job.start.into_present(),
-                values: job.values,
-                segment: job.segment,
-                operator: job.operator,
-                epoch: job.epoch,
-                manifest: job.manifest,
-                attempts: job.attempts,
-                proof: job.proof,
-                figures: job.figures,
-                receipt: job.receipt,
-                disputes: job.disputes,
-                fault: job.fault,
-            };
+            let job: JobOf3 = job.map(without_terms::Start::into_present, Ok)?;
             rows.put_record(table, &key, &job)?;
         }
         Ok(())
     },
 };
-
-/// A job of version 3: of the state before only the first segment's was known, and that isn't kept.
-#[derive(Serialize, Deserialize)]
-struct JobOf3 {
-    start: ShardStart,
-    values: Vec<WireFelt>,
-    segment: u32,
-    operator: PeerId,
-    epoch: u64,
-    manifest: Option<Manifest>,
-    attempts: u32,
-    proof: Option<Hash>,
-    figures: Figures,
-    receipt: Option<SignedBytes>,
-    disputes: BTreeMap<PeerId, SignedBytes>,
-    fault: Option<KeptCause>,
-}
 
 /// All jobs were of first segments, which begin with what the World has.
 pub(super) const JOBS_FROM_3: Migration = Migration {
