@@ -28,8 +28,8 @@ impl Run {
     pub(super) fn execute(&self, program: Arc<dyn Program>, log: Vec<Logged>) -> Result<(), OperatorError> {
         let name = format!("shard {}", self.shard.short());
         // Not the run: that has the executor, with which the thread ends.
-        let (shard, witnessing, further) = (self.shard, Witnessing::of(self), self.further.clone());
-        let (state, events) = (self.state.clone(), self.events.clone());
+        let (shard, witnessing) = (self.shard, Witnessing::of(self));
+        let (state, further) = (self.state.clone(), self.further.clone());
         let (start, values) = (self.assignment.start.clone(), felts(&self.assignment.values));
         let executor = Executor::start(self.host.work, name, log, move |transactions, superseded| {
             // Who asks for the next transaction has executed those before.
@@ -54,7 +54,7 @@ impl Run {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 // A run that is closed loses its executor, and ends for want of transactions: no fault.
                 if !state.life.is_over() {
-                    note(&mut state, &events, shard, stop);
+                    note(&mut state, &witnessing.events, shard, stop);
                 }
             }
             witnessing.progress.announce();

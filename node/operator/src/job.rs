@@ -3,7 +3,7 @@
 use super::{
     chunk_store::Found,
     error::OperatorError,
-    lease::Work,
+    lease::{VERIFIED_HOLD, Work},
     run::{Run, felts},
     segment::Segment,
 };
@@ -11,10 +11,7 @@ use shardwire_model::{Cause, PeerId, SegmentId, Stage, Timestamp};
 use shardwire_protocols::trace::{ChunkAnswer, JobOffer};
 use shardwire_store::{ArtefactError, DiskError};
 use std::{io, sync::Arc};
-use tokio::time::{Duration, Instant};
-
-/// How long a segment with a proof that holds stays with its prover once every other one of the run has such a proof as well: a World may take minutes to decide.
-const SETTLED_IN: Duration = Duration::from_secs(600);
+use tokio::time::Instant;
 
 /// A job: proving a segment of a run.
 #[derive(Clone, Debug)]
@@ -64,7 +61,7 @@ impl Job {
         if run.segments.get(1).is_none() || self.segment.proof().is_none() {
             return false;
         }
-        run.proven_at().is_none_or(|proven| Instant::now() < proven + SETTLED_IN)
+        run.proven_at().is_none_or(|proven| Instant::now() < proven + VERIFIED_HOLD)
     }
 
     /// Whether there is a chunk, or how the segment ended; `None` if there is neither yet.

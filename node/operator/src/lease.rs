@@ -61,7 +61,7 @@ const STALL: Duration = Duration::from_secs(120);
 /// How long a claim to have a proof holds the job: the settler takes seconds to fetch and verify it.
 const CLAIM_HOLD: Duration = Duration::from_secs(60);
 /// How long it does from when a settler has verified the proof: a World may take minutes to decide.
-const VERIFIED_HOLD: Duration = Duration::from_secs(600);
+pub(super) const VERIFIED_HOLD: Duration = Duration::from_secs(600);
 /// How long a free job waits for newcomers of networks that haven't had it: a question is held for 15 s, and looks again each second.
 const TURN: Duration = Duration::from_secs(20);
 

@@ -248,6 +248,6 @@ impl Operator {
     }
 
     fn job(&self, job: Hash) -> Option<Job> {
-        self.runs().iter().flat_map(Job::of).find(|it| it.segment.job == job)
+        self.runs().into_iter().find_map(|run| Some(Job { segment: run.segments.of_job(job)?, run }))
     }
 }

@@ -17,7 +17,9 @@ use super::{
     watch::Watch,
 };
 use shardwire_host::{Changes, Host, signed};
-use shardwire_model::{Cause, Coded as _, Felt, Logged, Mutation, PeerId, ShardId, life::Life, state_commitment};
+use shardwire_model::{
+    Cause, Coded as _, Felt, Logged, Mutation, PeerId, ShardId, Terms, life::Life, state_commitment,
+};
 use shardwire_program::{Budget, Change, Program, Programs};
 use shardwire_protocols::{
     Signed,
@@ -137,13 +139,15 @@ impl Run {
         if let Some(signed) = signed.and_then(|it| signed::read(&it).ok()).filter(|it| run.is_assigned_by(it)) {
             run.assigned(&signed);
         }
-        run.segments.first().leases.restore(&run.host)?;
         if is_over {
-            // Who has worked at one of its jobs may ask for it.
-            run.segments.restore(false)?;
+            // Who has worked at one of its jobs may ask for it; runs of the fixed rules have one.
+            if run.assignment.start.terms != Terms::Rules {
+                run.segments.recall()?;
+            }
             // A crash may have been faster.
             run.let_go();
         } else {
+            run.segments.first().leases.restore(&run.host)?;
             run.go_on(context)?;
         }
         Ok(run)
@@ -188,7 +192,7 @@ impl Run {
             let mut state = self.state();
             (state.interrupted, state.fault) = (None, None);
         }
-        if !self.segments.restore(true)? {
+        if !self.segments.restore()? {
             self.execute(program, log)?;
         }
         Ok(())

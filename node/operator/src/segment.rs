@@ -61,6 +61,11 @@ impl Segments {
         self.lock().get(number as usize).cloned()
     }
 
+    /// The one whose job it is.
+    pub(super) fn of_job(&self, job: Hash) -> Option<Arc<Segment>> {
+        self.lock().iter().find(|segment| segment.job == job).cloned()
+    }
+
     /// The first one.
     pub(super) fn first(&self) -> &Arc<Segment> {
         &self.first
@@ -68,6 +73,16 @@ impl Segments {
 
     /// The one that follows on one that ended with this state; none if no run has so many. Reads its latest lease, whose epoch is never given again.
     pub(super) fn after(&self, ended: SegmentId, state: Felt) -> Result<Option<Arc<Segment>>, StoreError> {
+        self.follow(ended, state, |next| next.leases.restore(&self.host))
+    }
+
+    /// The one that follows; if it is new, nobody sees it before this is done with it.
+    fn follow(
+        &self,
+        ended: SegmentId,
+        state: Felt,
+        begin: impl FnOnce(&Segment) -> Result<(), StoreError>,
+    ) -> Result<Option<Arc<Segment>>, StoreError> {
         let number = ended.segment + 1;
         if number >= MAX_SEGMENTS {
             return Ok(None);
@@ -77,31 +92,46 @@ impl Segments {
         }
         let id = SegmentId { segment: number, ..ended };
         let next = Segment::new(&self.host, (self.program, self.start), id, state);
-        next.leases.restore(&self.host)?;
+        begin(&next)?;
         self.lock().push(next.clone());
         Ok(Some(next))
     }
 
-    /// Reads how far the run was executed before; whether that is to its end, and all files are there. With `with_files` false none is looked for: the shard is over.
-    pub(super) fn restore(&self, with_files: bool) -> Result<bool, StoreError> {
-        let (mut segment, mut is_whole) = (self.first.clone(), true);
+    /// Reads in what segments a run that is over was executed. Nobody works at them any more.
+    pub(super) fn recall(&self) -> Result<(), StoreError> {
+        self.read(|_| Ok(()), |_, _| {}).map(drop)
+    }
+
+    /// Reads in what segments the run was executed before, and gives each that begins after the first, and each that has ended; whether that is to the run's end.
+    fn read(
+        &self,
+        begin: impl Fn(&Segment) -> Result<(), StoreError>,
+        mut end: impl FnMut(&Segment, Executed),
+    ) -> Result<bool, StoreError> {
+        let mut segment = self.first.clone();
         loop {
             let Some(executed) = self.host.store.get(&EXECUTIONS, &segment.id)? else { return Ok(false) };
-            let (has_ended, after) = (executed.output.ended, executed.output.after);
-            if with_files {
-                match segment.chunk_store.is_whole(&executed) {
-                    true => segment.chunk_store.end(executed),
-                    false => is_whole = false,
-                }
+            let (is_last, after) = (executed.output.ended, executed.output.after);
+            end(&segment, executed);
+            if is_last {
+                return Ok(true);
             }
-            if has_ended {
-                return Ok(is_whole);
-            }
-            match self.after(segment.id, after)? {
+            match self.follow(segment.id, after, &begin)? {
                 Some(next) => segment = next,
                 None => return Ok(false),
             }
         }
+    }
+
+    /// Takes up the segments of which all files are there; whether those are all, to the end of the run.
+    pub(super) fn restore(&self) -> Result<bool, StoreError> {
+        let mut are_there = true;
+        let end = |segment: &Segment, executed: Executed| match segment.chunk_store.is_whole(&executed) {
+            true => segment.chunk_store.end(executed),
+            false => are_there = false,
+        };
+        let is_ended = self.read(|next| next.leases.restore(&self.host), end)?;
+        Ok(is_ended && are_there)
     }
 
     /// Whether the run is executed to its end.

@@ -11,7 +11,7 @@ use shardwire_protocols::{
     Failure, Signed,
     handoff::{self, Acceptance, Answer, Cut, Handoff, KnownVerdict, ProofVerdict, Verdict},
     ingress::Outcome,
-    trace::{ChunkAnswer, Ending, Finished, Grant, Handler as _, JobOffer, ResumableJob},
+    trace::{ChunkAnswer, Ending, Finished, Grant, Handler as _, JobOffer, RefusalReason, ResumableJob},
 };
 use shardwire_store::{Artefacts, SystemDisk, records::EXECUTIONS};
 use shardwire_transport::{Channel, Identity, session::pair_over};
@@ -140,6 +140,27 @@ async fn a_restarted_operator_has_the_same_segments_jobs_and_chunks_and_gives_no
     }
     let again = pulled(&running, prover(20), &(first.0, first.1 + 1)).await;
     assert_eq!(again.0, chunks, "the same ones are made again");
+    gone(running, tasks).await;
+}
+
+/// A fixed bug: the lease of a shard that is over was taken up again, and shown as if somebody worked at it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_begun_a_later_segment_of_a_shard_that_is_over_is_told_so_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (running, tasks, start) = played(folder.path()).await;
+    let (first, second) = (leased(&running, prover(20)).await, leased(&running, prover(21)).await);
+    let end = Step::Aborted { why: AbortCause::Asked { by: client() } };
+    running.run(start.shard).unwrap().close(end).await.unwrap();
+    gone(running, tasks).await;
+
+    let (running, tasks) = within(folder.path(), dungeon::geneses(), SMALL);
+    for (by, (offer, _)) in [(prover(20), first), (prover(21), second)] {
+        let again = running.offer(by, &[ResumableJob { job: offer.job, have: 0 }]).await.unwrap();
+        assert_eq!((again.job, again.segment), (offer.job, offer.segment));
+        let Grant::Refused(refused) = running.claim(by, again.job).await.unwrap() else { panic!("it is over") };
+        assert_eq!(refused.reason, RefusalReason::Aborted);
+    }
+    assert_eq!(running.shards()[0].prover, None, "nobody works at it");
     gone(running, tasks).await;
 }
 
