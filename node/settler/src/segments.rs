@@ -9,7 +9,7 @@
 //! verified before that is known. It gets no verdict, and is [remembered](Uncut) so as not to be fetched again before the operator has said the cut. If there never is one, as with a proof of a part of the last segment, the job
 //! is leased again by its operator, since no settler says that it is proven, and the proof of another prover settles it.
 //!
-//! Passed over: cuts by whoever isn't the operator of that open shard, of a shard of the fixed rules, from the segment on that ended the run. Another cut of the same segment is an event. Segments that together have more
+//! Passed over is a cut that isn't of an open shard of this operator, or comes after the segment that ended the run. One of a shard of the fixed rules has no effect. Another cut of the same segment is an event. Segments that together have more
 //! transactions than a shard may have can't be settled: the one with which that shows is disputed, whose operator can only wait for the deadline.
 //!
 //! Bounds: [`MAX_SEGMENTS`] records of each kind a shard, which end in the commit that ends it; [`MAX_UNCUT`] proofs are remembered, and one that isn't is fetched again.
@@ -131,7 +131,7 @@ impl Run {
         self.proven.contains_key(&segment)
     }
 
-    /// How many segments the run was cut in, as far as that is known.
+    /// How often the run was cut, as far as that is known.
     pub(super) fn count_cuts(&self) -> u32 {
         u32::try_from(self.cuts.len()).unwrap_or(MAX_SEGMENTS)
     }

@@ -77,12 +77,6 @@ pub struct Limits {
     pub segments: u32,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
-
 impl Limits {
     /// What provers take that nobody has told otherwise.
     pub const DEFAULT: Self = Self { proof_bytes: PROVER_BYTES, segments: MAX_SEGMENTS };

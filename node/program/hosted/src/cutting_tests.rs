@@ -53,7 +53,7 @@ impl Shard {
         let native = self.program.open(&self.start, &self.values).unwrap();
         let mut log = self.log[..transactions].iter().cloned();
         let mut segments =
-            crate::Segments::of(native, crate::Limits { proof_bytes: most, ..crate::Limits::default() }, &mut log)
+            crate::Segments::of(native, crate::Limits { proof_bytes: most, ..crate::Limits::DEFAULT }, &mut log)
                 .unwrap();
         let mut all = Vec::new();
         loop {

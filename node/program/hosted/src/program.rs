@@ -27,7 +27,7 @@ impl Contracts {
     /// The program, with these states that shards begin from. What is added to them later is found, too.
     #[must_use]
     pub fn new(grounds: Arc<Grounds>) -> Self {
-        Self::with_limits(grounds, Limits::default())
+        Self::with_limits(grounds, Limits::DEFAULT)
     }
 
     /// The same, for provers that take so much.
